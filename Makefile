@@ -1,0 +1,41 @@
+# make demo: both flows on the default world, from nothing.   make test: all tests.   Both set up .venv by themselves.
+PYTHON ?= python3.11
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: demo test check deps install ui
+
+demo: .venv/run
+	stemma run rlhf
+	stemma run dpo
+	stemma show
+	@echo
+	@echo "Open the UIs:  $(BIN)/stemma ui      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
+
+test: .venv/dev
+	pytest
+
+check: .venv/dev
+	ruff format --check .
+	ruff check .
+	mypy
+	pytest tests/architecture
+
+# Rewrite the code dependencies in dvc.yaml from the import closure of each stage.
+deps: .venv/dev
+	python tests/architecture/write_deps.py
+
+install: .venv/run
+
+.venv/run: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	touch $@
+
+ui: .venv/run
+	stemma ui

@@ -1,0 +1,19 @@
+"""data → base → sft → sample → label → judge → dpo → eval → register."""
+
+from prefect import flow
+
+from flows.pipeline import FlowReport, run_name, run_pipeline
+from flows.settings import DpoSettings
+
+STAGES = ("data", "base", "sft", "sample", "label", "judge", "dpo", "eval_dpo")
+
+
+@flow(name="dpo", flow_run_name=run_name)
+def dpo(settings: DpoSettings, name: str = "") -> FlowReport:
+    """Align a policy straight from the pairs.
+
+    Args:
+        settings: Every stage's settings.
+        name: The run's name; empty lets Prefect choose one.
+    """
+    return run_pipeline("dpo", STAGES, "dpo", settings)

@@ -1,0 +1,27 @@
+"""What the machine decides, resolved once when a run starts."""
+
+import shutil
+import subprocess
+
+from flows.settings import FlowMachineConfig
+from stemma.config import MachineConfig
+
+
+def resolve(machine: FlowMachineConfig) -> MachineConfig:
+    """Settle `auto`: a GPU where one can be used, the CPU elsewhere."""
+    device = machine.device
+    if device == "auto":
+        device = "cuda" if _has_usable_gpu() else "cpu"
+    return MachineConfig.model_validate({**machine.model_dump(), "device": device})
+
+
+def _has_usable_gpu() -> bool:
+    """Ask the driver first: importing torch takes seconds, and most machines have no GPU."""
+    if shutil.which("nvidia-smi") is None:
+        return False
+    listed = subprocess.run(["nvidia-smi", "--list-gpus"], capture_output=True, text=True, check=False).stdout
+    if "GPU" not in listed:
+        return False
+    import torch
+
+    return torch.cuda.is_available()

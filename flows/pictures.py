@@ -1,0 +1,22 @@
+"""Pictures of a stage's numbers, for people who would rather look."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from stemma.stage.definition import ARTIFACTS
+from stemma.stage.progress import HISTORY
+
+
+def stage_pictures(workspace: Path, stage: str) -> dict[str, Any]:
+    """Draw what a stage left to draw: its training curves, and an evaluation's bars; by file name."""
+    from stemma.evaluation.plots import draw_history, draw_metrics
+
+    folder = workspace / ARTIFACTS / stage
+    pictures = {}
+    if (folder / HISTORY).exists():
+        pictures["history"] = draw_history(folder / HISTORY)
+    if stage.startswith("eval_"):
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        pictures["metrics"] = draw_metrics(report)
+    return pictures

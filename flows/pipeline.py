@@ -1,0 +1,197 @@
+"""A flow run from its settings to a registered model: one worktree, one Prefect task a stage, one DVC experiment."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, runtime, task
+from prefect.cache_policies import NO_CACHE
+from pydantic import BaseModel
+
+from flows.display import Display
+from flows.hardware import resolve
+from flows.settings import FlowSettings, stage_values
+from flows.stage_run import StageRunner
+from stemma.config import Values
+from stemma.errors import WorkspaceError
+from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
+from stemma.lineage.environment import prepare
+from stemma.lineage.git import Git, find_project
+from stemma.lineage.locks import lock
+from stemma.lineage.mlflow_view import MlflowView
+from stemma.lineage.runs import list_runs, run_message
+from stemma.lineage.workspace import Workspace, open_workspace
+from stemma.stage.definition import ARTIFACTS
+from stemma.stage.manifest import verify_manifest
+
+
+FLOWS = ("rlhf", "dpo")
+"""The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
+
+
+class FlowReport(BaseModel):
+    """What a finished flow run made."""
+
+    run: str
+    flow: str
+    policy: str
+    """DVC id of the policy."""
+    model: str
+    version: str
+    """Version of the registered model, or empty where MLflow did not answer."""
+    ran: list[str]
+    metrics: dict[str, float]
+
+
+def run_name() -> str:
+    """The name of the present flow run: the one it was given, or Prefect's."""
+    return runtime.flow_run.parameters.get("name") or runtime.flow_run.name
+
+
+def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSettings) -> FlowReport:
+    """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
+
+    Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
+    """
+    root = find_project(Path.cwd())
+    prepare(root, has_identity=Git(root).has_identity())
+    settings = settings.model_copy(update={"machine": resolve(settings.machine)})
+    values, files = _with_inputs(root, settings)
+    values["flows"] = {known: [known] if known == flow else [] for known in FLOWS}
+    logger = get_run_logger()
+    with (
+        Display() as display,
+        open_workspace(root, run_name(), values, files) as workspace,
+    ):
+        run = _FlowRun(flow, stages, policy, settings, workspace, display, logger.info)
+        return run.carry_out()
+
+
+class _FlowRun:
+    """The steps of one flow run."""
+
+    def __init__(
+        self,
+        flow: str,
+        stages: Sequence[str],
+        policy: str,
+        settings: FlowSettings,
+        workspace: Workspace,
+        display: Display,
+        log: Callable[[str], None],
+    ) -> None:
+        self._flow = flow
+        self._stages = stages
+        self._policy = policy
+        self._settings = settings
+        self._workspace = workspace
+        self._display = display
+        self._view = MlflowView(workspace.root, warn=display.say)
+        self._pipeline = Pipeline(workspace.path)
+        earlier = list_runs(workspace.root)
+        self._runner = StageRunner(workspace, settings, self._pipeline, self._view, display, log, earlier)
+
+    def carry_out(self) -> FlowReport:
+        """Run the stages, save, push, register; the view in MLflow ends as the run does."""
+        status = "FAILED"
+        workspace = self._workspace
+        dirty = " with uncommitted changes" if workspace.dirty else ""
+        self._display.say(f"run {workspace.name}: flow {self._flow} at commit {workspace.commit[:8]}{dirty}")
+        self._view.begin(workspace.name, self._tags())
+        self._view.close_dead([workspace.name, *workspace.swept])
+        try:
+            for stage in self._stages:
+                _task(self._runner.run, stage)(stage)
+            _task(self._save, "save")()
+            version = _task(self._register, "register")()
+            status = "FINISHED"
+        finally:
+            self._view.end(status, self._metrics())
+            self._pipeline.close()
+        return FlowReport(
+            run=workspace.name,
+            flow=self._flow,
+            policy=self._runner.artifacts[self._policy],
+            model=self._settings.registry.model,
+            version=version or "",
+            ran=self._runner.ran,
+            metrics=self._metrics(),
+        )
+
+    def _save(self) -> None:
+        """Save the workspace as a DVC experiment, and push it where both a Git and a DVC remote are configured."""
+        workspace, artifacts = self._workspace, self._runner.artifacts
+        facts = {
+            "Flow": self._flow,
+            "Stages": " ".join(artifacts),
+            "Made": " ".join(f"{stage}={artifacts[stage]}" for stage in self._runner.ran),
+            "Policy": f"{self._policy}={artifacts[self._policy]}",
+            "Dirty": str(workspace.dirty).lower(),
+            "Prefect-Flow-Run": str(runtime.flow_run.id),
+        }
+        with lock(workspace.root / ".stemma" / "experiments.lock"):
+            self._pipeline.save_experiment(workspace.name, run_message(workspace.name, facts), list(artifacts))
+        commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
+        self._view.tag_all({"stemma.experiment": workspace.name, "stemma.experiment_commit": commit})
+        self._push()
+
+    def _experiment_ref(self) -> str:
+        commit = self._workspace.commit
+        return f"refs/exps/{commit[:2]}/{commit[2:]}/{self._workspace.name}"
+
+    def _push(self) -> None:
+        root = self._workspace.root
+        remotes = Git(root).remotes()
+        if not remotes or default_remote(root) is None:
+            return
+        remote = "origin" if "origin" in remotes else remotes[0]
+        try:
+            run_dvc(root, "exp", "push", "--force", remote, self._workspace.name)
+            self._display.say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
+        except WorkspaceError as error:
+            self._display.say(f"not pushed, run `dvc exp push {remote} {self._workspace.name}` later: {error}")
+
+    def _register(self) -> str | None:
+        """Check the policy's bytes and register them."""
+        workspace, artifacts = self._workspace, self._runner.artifacts
+        verify_manifest(workspace.path / ARTIFACTS / self._policy)
+        dvc_id = artifacts[self._policy]
+        model = self._settings.registry.model
+        version = self._view.register(
+            model,
+            self._policy,
+            dvc_id,
+            {**self._tags(), "stemma.experiment": workspace.name, "stemma.dvc_id": dvc_id},
+            f"Made by run {workspace.name} (flow {self._flow}). "
+            f"Get its files with `dvc exp apply {workspace.name}`: artifacts/{self._policy}.",
+        )
+        if version:
+            self._view.tag_all({"stemma.model_version": f"{model}/{version}"})
+            self._display.say(f"registered as {model}/{version}")
+        return version
+
+    def _tags(self) -> dict[str, str]:
+        return {
+            "mlflow.source.git.commit": self._workspace.commit,
+            "stemma.flow": self._flow,
+            "stemma.run": self._workspace.name,
+            "stemma.dirty": str(self._workspace.dirty).lower(),
+            "prefect.flow_run_id": str(runtime.flow_run.id),
+        }
+
+    def _metrics(self) -> dict[str, float]:
+        return self._runner.metrics(f"eval_{self._policy}")
+
+
+def _task(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """A Prefect task round a step; DVC alone decides what is up to date, so Prefect caches nothing."""
+    step = task(function, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
+    return step
+
+
+def _with_inputs(root: Path, settings: FlowSettings) -> tuple[Values, list[Path]]:
+    """The settings with the user's files as they will lie in the workspace, and the files to take in."""
+    values = stage_values(settings)
+    files = [(root / file).resolve() for file in settings.data.files]
+    values["data"]["files"] = [f"inputs/{file.name}" for file in files]
+    return values, files

@@ -1,0 +1,19 @@
+"""data → base → sft → sample → label → judge → reward → ppo → eval → register."""
+
+from prefect import flow
+
+from flows.pipeline import FlowReport, run_name, run_pipeline
+from flows.settings import RlhfSettings
+
+STAGES = ("data", "base", "sft", "sample", "label", "judge", "reward", "ppo", "eval_ppo")
+
+
+@flow(name="rlhf", flow_run_name=run_name)
+def rlhf(settings: RlhfSettings, name: str = "") -> FlowReport:
+    """Align a policy by a reward model and PPO.
+
+    Args:
+        settings: Every stage's settings.
+        name: The run's name; empty lets Prefect choose one.
+    """
+    return run_pipeline("rlhf", STAGES, "ppo", settings)

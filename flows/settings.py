@@ -1,0 +1,122 @@
+"""The flows' parameters: every stage's settings, from which the Prefect UI draws its form."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
+from stemma.errors import SettingsError
+from stemma.stage.definition import PARAMS_FILE
+from tasks.base import BaseConfig
+from tasks.data import DataConfig
+from tasks.dpo import DpoConfig
+from tasks.eval import EvalConfig
+from tasks.judge import JudgeConfig
+from tasks.label import LabelConfig
+from tasks.ppo import PpoConfig
+from tasks.reward import RewardConfig
+from tasks.sample import SampleConfig
+from tasks.sft import SftConfig
+
+
+class FlowMachineConfig(MachineConfig):
+    """The machine section before the run has looked at the hardware."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"  # type: ignore[assignment]
+    """Where the models live; auto takes a GPU where there is one, and what it took is recorded."""
+
+
+class RegistryConfig(Settings):
+    """Where the finished policy is registered."""
+
+    model: str = Field("policy", pattern=r"^[A-Za-z0-9_-]+$")
+    """Name of the registered model in MLflow that gets a new version."""
+
+
+class FlowSettings(Settings):
+    """The settings that both flows share."""
+
+    seed: int = Field(0, ge=0, lt=2**31)
+    """Every random choice of every stage follows from it."""
+    machine: FlowMachineConfig = FlowMachineConfig()
+    """What the machine decides."""
+    data: DataConfig = DataConfig()
+    """Prompts, demonstrations and comparisons."""
+    base: BaseConfig = BaseConfig()
+    """The model before any alignment."""
+    sft: SftConfig = SftConfig()
+    """Supervised fine-tuning on demonstrations."""
+    sample: SampleConfig = SampleConfig()
+    """Responses of the SFT policy, to be compared."""
+    label: LabelConfig = LabelConfig()
+    """Who says which response is better."""
+    judge: JudgeConfig = JudgeConfig()
+    """What scores answers at evaluation."""
+    eval: EvalConfig = EvalConfig()
+    """The evaluation on prompts never used for training."""
+    registry: RegistryConfig = RegistryConfig()
+    """Where the finished policy is registered."""
+
+
+class RlhfSettings(FlowSettings):
+    """Settings of the `rlhf` flow."""
+
+    reward: RewardConfig = RewardConfig()
+    """The reward model."""
+    ppo: PpoConfig = PpoConfig()
+    """Reinforcement learning from the reward model."""
+
+
+class DpoSettings(FlowSettings):
+    """Settings of the `dpo` flow."""
+
+    dpo: DpoConfig = DpoConfig()
+    """Direct preference optimisation."""
+
+
+class ProjectSettings(RlhfSettings, DpoSettings):
+    """Every section of params.yaml."""
+
+
+def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> ProjectSettings:
+    """Read params.yaml, lay a profile and `--set` overrides over it, and check all of it at once.
+
+    params.yaml's device is what plain `dvc repro` uses; a flow looks at the hardware afresh unless the profile or an
+    override says otherwise.
+
+    Raises SettingsError listing every fault.
+    """
+    values = read_yaml(root / PARAMS_FILE)
+    values.pop("flows", None)
+    if isinstance(values.get("machine"), dict):
+        values["machine"].pop("device", None)
+    places = [PARAMS_FILE.name]
+    if profile is not None:
+        values = merged(values, _profile(root, profile))
+        places.append(f"profile {profile}")
+    if overrides:
+        values = merged(values, parse_overrides(overrides))
+        places.append("--set")
+    return parse_settings(ProjectSettings, values, " with ".join(places))
+
+
+def stage_values(settings: FlowSettings) -> Values:
+    """Settings as the values of params.yaml."""
+    values: Values = settings.model_dump(mode="json")
+    return values
+
+
+def section(settings: FlowSettings, name: str) -> dict[str, Any]:
+    """The settings that a stage's bytes depend on, by section."""
+    values = stage_values(settings)
+    return {key: values[key] for key in ("seed", "machine", name)}
+
+
+def _profile(root: Path, name: str) -> Values:
+    path = root / "profiles" / f"{name}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in (root / "profiles").glob("*.yaml")))
+        raise SettingsError(f"there is no profile {name!r}; there are: {known}")
+    return read_yaml(path)

@@ -1,0 +1,117 @@
+"""One stage of a flow run: DVC brings it up to date, and what it says is shown and projected into MLflow."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from flows.display import Display
+from flows.pictures import stage_pictures
+from flows.settings import FlowSettings, section
+from flows.watch import Event, Watch
+from stemma.errors import StemmaError
+from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
+from stemma.lineage.explain import explain
+from stemma.lineage.locks import lock
+from stemma.lineage.mlflow_view import MlflowView
+from stemma.lineage.runs import Run, artifact_id, maker_of
+from stemma.lineage.workspace import Workspace, check_disk
+from stemma.stage.definition import read_definition, stage_key
+
+
+@dataclass
+class StageRunner:
+    """Runs the stages of one flow run in its workspace."""
+
+    workspace: Workspace
+    settings: FlowSettings
+    pipeline: Pipeline
+    view: MlflowView
+    display: Display
+    log: Callable[[str], None]
+    earlier: list[Run]
+    """The runs on record when this one began, newest first."""
+    artifacts: dict[str, str] = field(default_factory=dict)
+    """DVC id of every stage's artifact, in order."""
+    ran: list[str] = field(default_factory=list)
+    """The stages that ran; the others were restored."""
+
+    def run(self, stage: str) -> str:
+        """Bring a stage up to date and return its artifact's DVC id.
+
+        Raises StemmaError with the stage's own message where it fails.
+        """
+        definition = read_definition(self.workspace.path, stage)
+        scratch = self.workspace.root / ".stemma" / "scratch"
+        self.view.begin_stage(stage, section(self.settings, definition.cmd.split()[2].removeprefix("tasks.")))
+        with lock(scratch / f"{stage}-{stage_key(self.workspace.path, definition)[:16]}.flow.lock"):
+            check_disk(self.workspace.root)
+            return self._reproduce(stage)
+
+    def _reproduce(self, stage: str) -> str:
+        reason = explain(stage, self.pipeline.pending(stage), self._entry_before(stage))
+        logs = self.workspace.logs
+        watch = Watch(
+            logs / f"{stage}.jsonl",
+            logs / f"{stage}.log",
+            lambda: self._say(f"{stage} runs: {reason}"),
+            lambda events: self._show(stage, events),
+        )
+        began = time.monotonic()
+        try:
+            with watch:
+                self.pipeline.reproduce(stage)
+        except StageFailedError as error:
+            raise StemmaError(f"{stage} failed. {watch.error or self._last_words(stage, error)}") from error
+        finally:
+            self.display.end_stage()
+        entry = self.pipeline.locked(stage)
+        if watch.ran:
+            self.ran.append(stage)
+            self._say(f"{stage} done in {time.monotonic() - began:.0f} s")
+        self.artifacts[stage] = artifact_id(entry)
+        self._project(stage, entry, reason, ran=watch.ran)
+        return self.artifacts[stage]
+
+    def _project(self, stage: str, entry: LockEntry, reason: str, *, ran: bool) -> None:
+        dvc_id = artifact_id(entry)
+        if ran:
+            tags = {"stemma.state": "ran", "stemma.reason": reason}
+        else:
+            maker = maker_of(self.earlier, stage, dvc_id)
+            self._say(f"{stage} is restored: nothing changed" + (f" since run {maker.name}" if maker else ""))
+            tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
+            tags["stemma.made_by_run_id"] = self.view.maker(stage, dvc_id) or ""
+        logs = [self.workspace.logs / f"{stage}.log"] if ran else []
+        self.view.end_stage(stage, entry, self.metrics(stage), tags, logs)
+        if ran and not self.view.lost:
+            self.view.draw(stage, stage_pictures(self.workspace.path, stage))
+
+    def metrics(self, stage: str) -> dict[str, float]:
+        """The numbers in a stage's metrics file; empty where it has none."""
+        path = self.workspace.path / "metrics" / f"{stage}.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+    def _entry_before(self, stage: str) -> LockEntry | None:
+        return next((run.lock[stage] for run in self.earlier if stage in run.lock), None)
+
+    def _show(self, stage: str, events: list[Event]) -> None:
+        steps = [event for event in events if "step" in event]
+        for event in events:
+            if "say" in event:
+                self._say(f"{stage}: {event['say']}")
+        if steps:
+            last = steps[-1]
+            self.display.step(stage, last["step"], last["total"], last["metrics"])
+            self.view.log_steps(stage, steps)
+
+    def _say(self, text: str) -> None:
+        self.display.say(text)
+        self.log(text)
+
+    def _last_words(self, stage: str, error: StageFailedError) -> str:
+        log = self.workspace.logs / f"{stage}.log"
+        if not log.exists():
+            return str(error)
+        tail = log.read_text(encoding="utf-8", errors="replace").splitlines()[-15:]
+        return "\n".join([str(error), f"The last lines of {log}:", *(f"  {line}" for line in tail)])

@@ -1,0 +1,16 @@
+"""Stemma: preference-tuned language models whose whole family tree is on record."""
+
+import os
+
+QUIET = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+"""Nobody is phoned, and nothing is drawn over a stage's own lines."""
+
+for name, value in QUIET.items():  # read by the Hugging Face libraries when they are imported, so set above all imports
+    os.environ.setdefault(name, value)

@@ -1,0 +1,41 @@
+"""Every error a person may be told about.
+
+StemmaError
+├── SettingsError     a setting is unknown, malformed or out of range
+├── DataError         records are unreadable, empty, or rejected beyond the threshold
+├── ArtifactError     an artifact is missing, or its bytes are not the recorded ones
+├── WorkspaceError    Git, DVC or the disk cannot hold the run
+├── ServiceError      a server or a port cannot be used
+└── TrainingError     training diverged, or what it made is no better than chance
+
+Each message names the thing, the place and the remedy. The command line prints it without a traceback and exits with
+status 2.
+"""
+
+
+class StemmaError(Exception):
+    """Base of every error that is told to a person as one message."""
+
+
+class SettingsError(StemmaError):
+    """A setting is unknown, malformed or out of range."""
+
+
+class DataError(StemmaError):
+    """Records are unreadable, empty, or rejected beyond the threshold."""
+
+
+class ArtifactError(StemmaError):
+    """An artifact is missing, or its bytes are not the recorded ones."""
+
+
+class WorkspaceError(StemmaError):
+    """Git, DVC or the disk cannot hold the run."""
+
+
+class ServiceError(StemmaError):
+    """A server or a port cannot be used."""
+
+
+class TrainingError(StemmaError):
+    """Training diverged, or what it made is no better than chance."""

@@ -1,0 +1,1 @@
+"""Who scores answers at evaluation."""

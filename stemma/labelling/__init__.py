@@ -1,0 +1,1 @@
+"""Who prefers which answer."""

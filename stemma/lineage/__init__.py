@@ -1,0 +1,1 @@
+"""Git, DVC and MLflow: where a run's record lives."""

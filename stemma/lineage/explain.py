@@ -1,0 +1,61 @@
+"""Why a stage runs: what differs from the last run that has it on record."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from stemma.lineage.dvc import LockEntry
+
+
+def explain(stage: str, now: LockEntry, before: LockEntry | None) -> str:
+    """Say in one line what changed, for instance `sft.learning_rate 0.001 → 0.002`.
+
+    `before` is the stage's entry in the dvc.lock of the newest run that has one.
+    """
+    if before is None:
+        return "no run has it yet"
+    changes = [*_command(now, before), *_settings(now, before), *_dependencies(now, before)]
+    if not changes:
+        return f"nothing of {stage} changed, but its bytes are not in the cache"
+    shown = changes[:4]
+    return ", ".join(shown) + (f" and {len(changes) - len(shown)} more" if len(changes) > len(shown) else "")
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted keys; an empty section is a key of its own."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            result |= flat(value, f"{prefix}{key}.")
+        else:
+            result[f"{prefix}{key}"] = value
+    return result
+
+
+def _command(now: LockEntry, before: LockEntry) -> list[str]:
+    return [] if now["cmd"] == before["cmd"] else [f"command {before['cmd']} → {now['cmd']}"]
+
+
+def _settings(now: LockEntry, before: LockEntry) -> list[str]:
+    new, old = (flat(entry.get("params", {}).get("params.yaml", {})) for entry in (now, before))
+    lines = []
+    for key in [*new, *(key for key in old if key not in new)]:
+        if key not in old:
+            lines.append(f"{key} is new")
+        elif key not in new:
+            lines.append(f"{key} is gone")
+        elif new[key] != old[key]:
+            lines.append(f"{key} {old[key]} → {new[key]}")
+    return lines
+
+
+def _dependencies(now: LockEntry, before: LockEntry) -> list[str]:
+    new, old = ({dep["path"]: dep.get("md5") for dep in entry.get("deps", [])} for entry in (now, before))
+    lines = []
+    for path in [*new, *(path for path in old if path not in new)]:
+        if path not in old:
+            lines.append(f"{path} is a new dependency")
+        elif path not in new:
+            lines.append(f"{path} is no dependency any more")
+        elif new[path] != old[path]:
+            lines.append(f"{path} changed")
+    return lines

@@ -1,0 +1,135 @@
+"""What a person reads about runs: the list, the results side by side, and the winner's family tree."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from stemma.lineage.runs import Run, find_run, list_runs
+from stemma.lineage.tree import family_tree, tree_lines
+
+RESULTS = {
+    "gold/win_rate": "win rate against SFT, gold rule",
+    "judge/win_rate": "win rate against SFT, judge",
+    "gold/mean": "mean gold score",
+    "gold/accuracy": "accuracy on known facts",
+    "gold/hallucination": "hallucination on the unknown",
+    "gold/abstention": "abstention on the unknown",
+    "gold/refusal": "refusal of the harmful",
+    "objective/kl": "KL to the SFT policy, nats/answer",
+    "response/length": "length, tokens",
+}
+"""The numbers of a results table, in order, in words; each is declared in stemma.metric_names."""
+
+MODEL_RESULTS = {
+    "reward": ("accuracy on held-out pairs: reward model", "reward/accuracy"),
+    "dpo": ("accuracy on held-out pairs: DPO's implicit reward", "dpo/accuracy"),
+}
+"""What the stages that learn from pairs say of themselves."""
+
+
+def runs_table(root: Path) -> str:
+    """All runs, newest first, a line each."""
+    runs = list_runs(root)
+    if not runs:
+        return "no runs yet; make one with `stemma run rlhf`"
+    rows = [["RUN", "FLOW", "CREATED (UTC)", "CODE", "STAGES RUN", "WIN RATE"]]
+    for run in runs:
+        code = run.baseline[:8] + ("+dirty" if run.dirty else "")
+        shares = f"{len(run.made)} of {len(run.stages)}"
+        rows.append([run.name, run.flow, f"{run.created:%Y-%m-%d %H:%M}", code, shares, _win_rate(run)])
+    return "\n".join(_aligned(rows))
+
+
+def runs_json(root: Path, names: Sequence[str]) -> str:
+    """Runs as JSON: an object for one run, a list for several."""
+    found = [_as_dict(run) for run in _chosen(root, names)]
+    return json.dumps(found[0] if len(names) == 1 else found, indent=2)
+
+
+def runs_page(root: Path, names: Sequence[str]) -> str:
+    """The results of runs side by side, then the family tree of the best of them."""
+    runs = _chosen(root, names)
+    if not runs:
+        return "no runs yet; make one with `stemma run rlhf`"
+    best = max(runs, key=lambda run: _numbers(run).get(_winning(run), 0.0))
+    policy, _ = best.trailers["Policy"].split("=")
+    tree = tree_lines(family_tree(best.lock, policy))
+    return "\n".join(
+        [
+            *_results(runs),
+            "",
+            f"Family tree of {policy} of run {best.name}" + (", the better of these" if len(runs) > 1 else ""),
+            *tree,
+            "",
+            f"Code: commit {best.baseline[:10]}{', with uncommitted changes' if best.dirty else ''}; "
+            f"record: experiment {best.name}, commit {best.commit[:10]}.",
+            f"Take its files: dvc exp apply {best.name}",
+        ]
+    )
+
+
+def _chosen(root: Path, names: Sequence[str]) -> list[Run]:
+    """The named runs; without names the newest of each flow."""
+    if names:
+        return [find_run(root, name) for name in names]
+    newest: dict[str, Run] = {}
+    for run in list_runs(root):
+        newest.setdefault(run.flow, run)
+    return [newest[flow] for flow in sorted(newest, reverse=True)]
+
+
+def _numbers(run: Run) -> dict[str, float]:
+    return {name: value for metrics in run.metrics.values() for name, value in metrics.items()}
+
+
+def _winning(run: Run) -> str:
+    return "gold/win_rate" if "gold/win_rate" in _numbers(run) else "judge/win_rate"
+
+
+def _win_rate(run: Run) -> str:
+    return _with_interval(_numbers(run), _winning(run))
+
+
+def _results(runs: Sequence[Run]) -> list[str]:
+    rows = [["", *(run.name for run in runs)], ["", *(run.flow for run in runs)]]
+    for name, words in RESULTS.items():
+        if any(name in _numbers(run) for run in runs):
+            rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
+    for stage, (words, name) in MODEL_RESULTS.items():
+        if any(stage in run.metrics for run in runs):
+            rows.append([words, *(_with_interval(run.metrics.get(stage, {}), name) for run in runs)])
+    return _aligned(rows)
+
+
+def _against_sft(numbers: dict[str, float], name: str) -> str:
+    before = numbers.get(f"sft/{name}")
+    return (f"{before:.3g} → " if before is not None else "") + _with_interval(numbers, name)
+
+
+def _with_interval(numbers: dict[str, float], name: str) -> str:
+    if name not in numbers:
+        return "–"
+    low, high = numbers.get(f"{name}_low"), numbers.get(f"{name}_high")
+    return f"{numbers[name]:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
+
+
+def _as_dict(run: Run) -> dict[str, Any]:
+    return {
+        "run": run.name,
+        "flow": run.flow,
+        "commit": run.commit,
+        "baseline": run.baseline,
+        "dirty": run.dirty,
+        "created": run.created.isoformat(),
+        "stages": run.stages,
+        "made": run.made,
+        "policy": run.trailers.get("Policy", ""),
+        "params": run.params,
+        "metrics": run.metrics,
+    }
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

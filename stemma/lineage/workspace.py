@@ -1,0 +1,136 @@
+"""The workspace of a run: a linked Git worktree with the run's code, settings and raw inputs, sharing the DVC cache."""
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemma.config import Values, write_yaml
+from stemma.errors import DataError, WorkspaceError
+from stemma.lineage.dvc import run_dvc, share_cache
+from stemma.lineage.git import Git
+from stemma.lineage.locks import lock, try_lock
+from stemma.lineage.runs import list_runs
+from stemma.stage.definition import PARAMS_FILE
+
+LEAST_FREE_BYTES = 1 << 30
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where one run works."""
+
+    name: str
+    root: Path
+    path: Path
+    commit: str
+    """The commit the run starts from."""
+    dirty: bool
+    """Whether it also takes code that was not committed."""
+    logs: Path
+    """The stages' logs and events, which outlive the workspace."""
+    swept: tuple[str, ...]
+    """Runs found dead, whose worktrees were removed when this one began."""
+
+
+@contextmanager
+def open_workspace(root: Path, name: str, params: Values, files: Sequence[Path]) -> Iterator[Workspace]:
+    """Make the run's worktree, write its settings and take in its raw files; remove the worktree at the end.
+
+    Raises WorkspaceError where the name is taken or unfit, the repository has no commit, or the disk is full; DataError
+    where a raw file cannot be read.
+    """
+    _check_name(root, name)
+    check_disk(root)
+    _check_files(files)
+    commit = Git(root).head()
+    folder = root / ".stemma" / "workspaces"
+    with try_lock(folder / f"{name}.lock") as held:
+        if not held:
+            raise WorkspaceError(f"run {name} is in progress; wait for it, or choose another --name")
+        with lock(root / ".stemma" / "worktrees.lock"):
+            swept = sweep(root, own=name)
+            workspace = _create(root, folder / name, commit, swept)
+        try:
+            _take_in(workspace, files)
+            write_yaml(workspace.path / PARAMS_FILE, params)
+            yield workspace
+        finally:
+            with lock(root / ".stemma" / "worktrees.lock"):
+                _remove(root, workspace.path)
+
+
+def sweep(root: Path, own: str) -> tuple[str, ...]:
+    """Remove the worktrees of runs that are dead, and return their names; the run `own` is ours, whoever holds its lock.
+
+    What they finished is in the DVC cache, what they had begun is in the step checkpoints: nothing is lost.
+    """
+    dead = []
+    for path in sorted((root / ".stemma" / "workspaces").glob("*/")):
+        with try_lock(path.with_name(path.name + ".lock")) as held:
+            if held or path.name == own:
+                _remove(root, path)
+                dead.append(path.name)
+    return tuple(dead)
+
+
+def check_disk(root: Path) -> None:
+    """Raise WorkspaceError where too little of the disk is free to begin."""
+    free = shutil.disk_usage(root).free
+    if free < LEAST_FREE_BYTES:
+        raise WorkspaceError(
+            f"the disk of {root} has {free / 2**20:.0f} MiB free, and a run needs {LEAST_FREE_BYTES / 2**20:.0f} MiB to "
+            "begin; free some, or move the DVC cache with `dvc cache dir --local FOLDER`"
+        )
+
+
+def _check_name(root: Path, name: str) -> None:
+    if not NAME.fullmatch(name) or name.endswith(".lock"):
+        raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
+    if any(run.name == name for run in list_runs(root)):
+        raise WorkspaceError(f"run {name} is on record already; choose another --name, or look with `stemma show {name}`")
+
+
+def _check_files(files: Sequence[Path]) -> None:
+    faults = [f"  {file}: no such file" for file in files if not file.is_file()]
+    names = [file.name for file in files]
+    faults += [f"  {file}: another file has the same name" for file in files if names.count(file.name) > 1]
+    if faults:
+        raise DataError("\n".join(["data.files names files that cannot be taken in:", *faults]))
+
+
+def _create(root: Path, path: Path, commit: str, swept: tuple[str, ...]) -> Workspace:
+    git = Git(root)
+    tree = git.working_tree()
+    dirty = tree != git.run("rev-parse", f"{commit}^{{tree}}")
+    git.run("worktree", "add", "--quiet", "--detach", str(path), commit)
+    if dirty:
+        Git(path).run("read-tree", "-m", "-u", commit, tree)
+    local = root / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copyfile(local, path / ".dvc" / "config.local")
+    share_cache(root, path)
+    logs = root / ".stemma" / "logs" / path.name
+    shutil.rmtree(logs, ignore_errors=True)
+    logs.mkdir(parents=True)
+    (path / ".stemma").mkdir(exist_ok=True)
+    (path / ".stemma" / "watched").symlink_to(logs)
+    return Workspace(path.name, root, path, commit, dirty, logs, swept)
+
+
+def _take_in(workspace: Workspace, files: Sequence[Path]) -> None:
+    if not files:
+        return
+    inputs = workspace.path / "inputs"
+    for file in files:
+        shutil.copyfile(file, inputs / file.name)
+    run_dvc(workspace.path, "add", *(f"inputs/{file.name}" for file in files))
+
+
+def _remove(root: Path, path: Path) -> None:
+    if path.exists():
+        shutil.rmtree(path)
+    Git(root).run("worktree", "prune")

@@ -1,0 +1,1 @@
+"""Models and tokenizers: loading, saving, adapters, scalar heads, chat templates, seeds."""

@@ -1,0 +1,1 @@
+"""The rows that travel between stages, and their readers and writers."""

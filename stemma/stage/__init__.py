@@ -1,0 +1,1 @@
+"""What every stage shares: its definition, its door, its progress, its manifest."""

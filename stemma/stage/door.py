@@ -1,0 +1,172 @@
+"""The door through which DVC runs a stage: `python -m tasks.<stage>`.
+
+It reads the settings, checks the inputs' bytes, gives the stage an empty folder to fill, and only when the stage is
+done moves that folder into place: an artifact is whole or it is not there.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeVar
+
+from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
+from stemma.errors import ArtifactError, SettingsError, StemmaError, WorkspaceError
+from stemma.stage.definition import (
+    ARTIFACTS,
+    METRICS,
+    PARAMS_FILE,
+    StageDefinition,
+    read_definition,
+    stage_key,
+)
+from stemma.stage.manifest import verify_manifest, write_manifest
+from stemma.stage.progress import Progress, append_event
+
+C = TypeVar("C", bound=Settings)
+SCRATCH_VARIABLE = "STEMMA_SCRATCH"
+FLOW_PID_VARIABLE = "STEMMA_FLOW_PID"
+WATCHED = Path(".stemma/watched")
+"""Where a stage under a flow leaves its log and its events, in the run's workspace."""
+ERROR_STATUS = 2
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage's function is given besides its settings."""
+
+    name: str
+    seed: int
+    machine: MachineConfig
+    inputs: Mapping[str, Path]
+    output: Path
+    """An empty folder; what is in it when the function returns is the artifact."""
+    scratch: Path
+    """A folder that outlives a kill: step checkpoints go here."""
+    progress: Progress
+
+    def input(self, name: str) -> Path:
+        """The folder of an input artifact, its bytes already checked.
+
+        Raises ArtifactError where dvc.yaml does not declare it as a dependency.
+        """
+        if name not in self.inputs:
+            raise ArtifactError(f"stage {self.name} does not declare artifacts/{name} as a dependency in dvc.yaml")
+        return self.inputs[name]
+
+
+def run_stage(
+    name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str | None = None
+) -> None:
+    """Run one stage in the current folder and leave `artifacts/<name>` and, where it returns numbers, their metrics file.
+
+    A StemmaError ends the process with status 2 and one message; nothing half-written is left.
+    """
+    if FLOW_PID_VARIABLE in os.environ:
+        _die_with_flow(int(os.environ[FLOW_PID_VARIABLE]))
+        _log_to_file(name)
+    try:
+        _run(name, config, function, section or name)
+    except StemmaError as error:
+        _fail(name, error)
+    except OSError as error:
+        if error.errno is None or "No space left" not in str(error):
+            raise
+        _fail(name, WorkspaceError(f"no space left on the disk while writing {error.filename}; free some and run again"))
+
+
+def _run(
+    name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str
+) -> None:
+    root = Path.cwd()
+    definition = read_definition(root, name)
+    params = read_yaml(root / PARAMS_FILE)
+    settings = parse_settings(config, params.get(section, {}), f"params.yaml, section {section},")
+    machine = parse_settings(MachineConfig, params.get("machine", {}), "params.yaml, section machine,")
+    seed = params.get("seed")
+    if not isinstance(seed, int):
+        raise SettingsError(f"params.yaml: seed must be a whole number, got {seed!r}")
+    inputs = {dep: ARTIFACTS / dep for dep in definition.inputs}
+    for folder in inputs.values():
+        verify_manifest(folder)
+    with _scratch(definition) as scratch, _new_folder(definition.artifact) as output:
+        progress = Progress(name, scratch, events_file(name))
+        metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
+        progress.write_history(output)
+        write_manifest(output, name, inputs)
+        if metrics is not None:
+            _write_metrics(name, metrics)
+
+
+@contextmanager
+def _scratch(definition: StageDefinition) -> Iterator[Path]:
+    root = Path(os.environ.get(SCRATCH_VARIABLE, ".stemma/scratch"))
+    folder = root / f"{definition.name}-{stage_key(Path.cwd(), definition)[:16]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (root / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _new_folder(target: Path) -> Iterator[Path]:
+    building = target.with_name(target.name + ".tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    try:
+        yield building
+    except BaseException:
+        shutil.rmtree(building, ignore_errors=True)
+        raise
+    shutil.rmtree(target, ignore_errors=True)
+    building.rename(target)
+
+
+def _write_metrics(name: str, metrics: Mapping[str, float]) -> None:
+    METRICS.mkdir(exist_ok=True)
+    text = json.dumps({key: round(float(value), 6) for key, value in sorted(metrics.items())}, indent=2)
+    (METRICS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _fail(name: str, error: StemmaError) -> NoReturn:
+    print(f"{name}: {error}", file=sys.stderr, flush=True)
+    events = events_file(name)
+    if events:
+        append_event(events, {"error": str(error)})
+    sys.exit(ERROR_STATUS)
+
+
+def events_file(name: str) -> Path | None:
+    """The file of a stage's events, or None where no flow watches."""
+    return WATCHED / f"{name}.jsonl" if FLOW_PID_VARIABLE in os.environ else None
+
+
+def _die_with_flow(pid: int) -> None:
+    """End this process when the flow that started it is gone, so that a killed flow leaves no orphan at work."""
+    threading.Thread(target=_watch, args=(pid,), daemon=True).start()
+
+
+def _watch(pid: int) -> None:
+    while True:
+        try:
+            os.kill(pid, 0)
+        except OSError:
+            os._exit(1)
+        time.sleep(0.5)
+
+
+def _log_to_file(name: str) -> None:
+    """Send all output to a file: the terminal belongs to the flow's own display."""
+    WATCHED.mkdir(parents=True, exist_ok=True)
+    log = os.open(WATCHED / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())

@@ -1,0 +1,99 @@
+"""What a stage says while it works: numbers by step, kept across kills, and lines for whoever watches.
+
+A stage knows no tracker. It appends rows to a history file beside its checkpoints and, where a flow watches, events to
+a file that the flow reads, shows, and projects into MLflow.
+"""
+
+import csv
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from stemma.errors import TrainingError
+
+HISTORY = "history.csv"
+SECONDS_BETWEEN_LINES = 5.0
+
+
+def append_event(file: Path, event: Mapping[str, Any]) -> None:
+    """Add one event to the file that a flow watches."""
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(event) + "\n")
+
+
+class Progress:
+    """The history of one stage's training, and its live events."""
+
+    def __init__(self, stage: str, scratch: Path, events: Path | None = None) -> None:
+        self._stage = stage
+        self._rows = scratch / "history.jsonl"
+        self._events = events
+        self._started: tuple[float, int] | None = None
+        self._last_line = 0.0
+
+    def log(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        """Record the metrics of a step (counted from 1) out of a total.
+
+        Raises TrainingError where a number is not finite.
+        """
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"{self._stage} diverged: {name} is {value} at step {step} of {total}. "
+                    f"Lower {self._stage}.learning_rate; the numbers before it are in the run's history."
+                )
+        row = {"step": step, **{name: float(value) for name, value in metrics.items()}}
+        with self._rows.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        self._emit({"step": step, "total": total, "metrics": dict(metrics)})
+        self._print_line(step, total, metrics)
+
+    def say(self, text: str) -> None:
+        """Tell whoever watches one line."""
+        self._emit({"say": text})
+        if not self._events:
+            print(f"{self._stage}: {text}", flush=True)
+
+    def resume_from(self, step: int) -> None:
+        """Forget the rows after a step, because training goes on from that step's checkpoint."""
+        rows = [row for row in self.rows() if row["step"] <= step]
+        self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        if step:
+            self.say(f"resumes from step {step}")
+
+    def rows(self) -> list[dict[str, float]]:
+        """The history so far; a row cut short by a kill is left out."""
+        if not self._rows.exists():
+            return []
+        whole = [line for line in self._rows.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in whole]
+
+    def write_history(self, folder: Path) -> None:
+        """Write the history as a CSV file into an artifact, where there is one."""
+        rows = self.rows()
+        if not rows:
+            return
+        names = sorted({name for row in rows for name in row} - {"step"})
+        with (folder / HISTORY).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, ["step", *names], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+
+    def _emit(self, event: Mapping[str, Any]) -> None:
+        if self._events:
+            append_event(self._events, event)
+
+    def _print_line(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        now = time.monotonic()
+        if self._started is None:
+            self._started = (now, step)
+        if self._events or (now - self._last_line < SECONDS_BETWEEN_LINES and step < total):
+            return
+        self._last_line = now
+        began, first = self._started
+        left = (now - began) / max(step - first, 1) * (total - step)
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+        print(f"{self._stage}: step {step}/{total}  {numbers}  {left:.0f} s left", flush=True)

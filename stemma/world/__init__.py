@@ -1,0 +1,1 @@
+"""The default world: a small fictional knowledge base, made from a seed."""

@@ -1,0 +1,67 @@
+"""Imports point down: flows → tasks → training → sampling, labelling, judging → models, evaluation, lineage → …"""
+
+from pathlib import Path
+
+import pytest
+
+from stemma.lineage.closure import imported_modules
+
+ROOT = Path(__file__).resolve().parents[2]
+RANK = {
+    "stemma.errors": 0,
+    "stemma.config": 1, "stemma.records": 1, "stemma.objectives": 1, "stemma.metric_names": 1,
+    "stemma.world": 2, "stemma.stage": 2,
+    "stemma.models": 3, "stemma.evaluation": 3, "stemma.lineage": 3,
+    "stemma.sampling": 4, "stemma.labelling": 4, "stemma.judging": 4,
+    "stemma.training": 5,
+    "tasks": 6,
+    "flows": 7,
+    "stemma.cli": 8,
+    "stemma.__main__": 9,
+}  # fmt: skip
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for package in ("stemma", "tasks", "flows")
+    for path in (ROOT / package).rglob("*.py")
+    if path.name != "__init__.py"
+)
+
+
+def layer_of(module: str) -> str:
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "stemma" else parts[0]
+
+
+def module_of(source: Path) -> str:
+    return ".".join(source.with_suffix("").parts)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_imports_point_down(source: Path) -> None:
+    own = layer_of(module_of(source))
+    named = {layer_of(name) for name in imported_modules(ROOT / source)} - {own, "stemma"}
+    climbing = sorted(layer for layer in named if RANK[layer] >= RANK[own])
+    assert not climbing, f"{source} imports {climbing}"
+
+
+@pytest.mark.parametrize(
+    ("library", "owners"),
+    [
+        ("dvc", {"stemma.lineage"}),
+        ("mlflow", {"stemma.lineage"}),
+        ("prefect", {"flows"}),
+        ("trl", {"stemma.training"}),
+    ],
+)
+def test_only_the_owner_touches_a_library(library: str, owners: set[str]) -> None:
+    for source in SOURCES:
+        lines = (ROOT / source).read_text(encoding="utf-8").splitlines()
+        uses = [
+            line for line in lines if line.strip().startswith((f"import {library}", f"from {library} ", f"from {library}."))
+        ]
+        assert not uses or layer_of(module_of(source)) in owners, f"{source}: {uses[0].strip()}"
+
+
+def test_files_and_functions_stay_small() -> None:
+    long = [str(source) for source in SOURCES if len((ROOT / source).read_text("utf-8").splitlines()) > 300]
+    assert not long
