@@ -1,0 +1,39 @@
+"""The data that a family of models is made from, as the data stage leaves it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemma.records.jsonl import write_rows
+from stemma.records.types import Comparison, Demonstration, Document, Prompt
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Rows of every kind; a kind that the data does not have is empty."""
+
+    corpus: tuple[Document, ...] = ()
+    demonstrations: tuple[Demonstration, ...] = ()
+    prompts: tuple[Prompt, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
+    probe: tuple[Demonstration, ...] = ()
+    """Facts that the base model must know before pre-training may stop."""
+
+    def write(self, folder: Path) -> None:
+        """Write one JSONL file a kind."""
+        write_rows(folder / "corpus.jsonl", self.corpus)
+        write_rows(folder / "demonstrations.jsonl", self.demonstrations)
+        write_rows(folder / "prompts.jsonl", self.prompts)
+        write_rows(folder / "comparisons.jsonl", self.comparisons)
+        write_rows(folder / "probe.jsonl", self.probe)
+
+    def counts(self) -> dict[str, object]:
+        """How many rows there are of each kind, and of prompts and comparisons in each split."""
+        return {
+            "corpus": len(self.corpus),
+            "demonstrations": len(self.demonstrations),
+            "prompts": dict(sorted(Counter(prompt.split for prompt in self.prompts).items())),
+            "kinds": dict(sorted(Counter(prompt.kind for prompt in self.prompts if prompt.kind).items())),
+            "comparisons": dict(sorted(Counter(pair.split for pair in self.comparisons).items())),
+            "probe": len(self.probe),
+        }

@@ -1,0 +1,1 @@
+"""The forms that users' rows come in, one a file."""

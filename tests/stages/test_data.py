@@ -1,0 +1,174 @@
+import gzip
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stemma.records.json_file import read_json
+from stemma.records.jsonl import read_rows
+from stemma.records.types import Comparison, Demonstration, Document, Prompt, Reject
+from stemma.stage.door import run_stage
+from stemma.stage.manifest import verify_manifest
+from tasks.data import DataConfig, prepare_data
+
+Project = Callable[..., Path]
+WORLD = {
+    "known_names": 8,
+    "unknown_names": 6,
+    "validation_prompts": 15,
+    "test_prompts": 30,
+    "corpus_documents": 300,
+    "demonstrations": 40,
+    "train_prompts": 40,
+}
+DATA = Path("artifacts/data")
+
+
+def run() -> None:
+    run_stage("data", DataConfig, prepare_data)
+
+
+def fails(capsys: pytest.CaptureFixture[str]) -> str:
+    with pytest.raises(SystemExit, match="2"):
+        run()
+    assert not DATA.exists()
+    return capsys.readouterr().err
+
+
+def transcript(*sayings: str) -> str:
+    return "".join(f"\n\n{('Human', 'Assistant')[turn % 2]}: {said}" for turn, said in enumerate(sayings))
+
+
+def write_lines(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_without_files_the_default_world_is_made_through_the_real_door(project: Project) -> None:
+    folder = project(data={"world": WORLD})
+    paths = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-X", "importtime", "-m", "tasks.data"]
+    done = subprocess.run(command, cwd=folder, env=paths, check=True, capture_output=True, text=True)
+    assert "| torch" not in done.stderr  # making data needs no torch
+    verify_manifest(folder / DATA)
+    report = read_json(folder / DATA / "report.json")
+    assert report["gold"] is True
+    assert report["prompts"] == {"test": 30, "train": 40, "validation": 15}
+    assert (folder / DATA / "rejects.jsonl").read_bytes() == b""
+    assert len(read_rows(folder / DATA / "corpus.jsonl", Document)) == 300
+    assert len(read_rows(folder / DATA / "demonstrations.jsonl", Demonstration)) == 40
+    assert len(read_rows(folder / DATA / "probe.jsonl", Demonstration)) == 24
+    assert read_rows(folder / DATA / "comparisons.jsonl", Comparison) == []
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_others(project: Project) -> None:
+    made = []
+    for seed in (0, 0, 1):
+        project(data={"world": WORLD}, seed=seed)
+        run()
+        made.append(contents(DATA))
+    assert made[0] == made[1]
+    assert made[0]["prompts.jsonl"] != made[2]["prompts.jsonl"]
+
+
+def test_hh_transcripts_become_rows_of_every_kind(project: Project) -> None:
+    folder = project(data={"files": ["inputs/hh.jsonl.gz"], "max_rejected_share": 0.5})
+    rows = [{"chosen": transcript(f"q {n}", "yes"), "rejected": transcript(f"q {n}", "no")} for n in range(60)]
+    rows.insert(1, {"chosen": transcript("q", "a", "r", "b"), "rejected": transcript("q", "a", "R", "b")})
+    rows.insert(2, {"chosen": transcript("q", "a"), "rejected": transcript("q", "")})
+    (folder / "inputs" / "hh.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    run()
+    report = read_json(DATA / "report.json")
+    assert report["gold"] is False
+    assert report["files"] == {"hh.jsonl.gz": {"rows": 62, "rejected": 2, "taken": {"hh-rlhf": 60}}}
+    assert report["rejected"] == {"has an empty answer": 1, "has another prompt than chosen": 1}
+    assert read_rows(DATA / "rejects.jsonl", Reject) == [
+        Reject(
+            file="hh.jsonl.gz",
+            line=2,
+            field="rejected",
+            reason="has another prompt than chosen: they part at turn 3",
+        ),
+        Reject(file="hh.jsonl.gz", line=3, field="rejected", reason="has an empty answer: turn 2"),
+    ]
+    assert sum(report["comparisons"].values()) == 60
+    assert set(report["comparisons"]) == {"train", "judge", "validation", "test"}
+    assert report["demonstrations"] == report["corpus"] == report["comparisons"]["train"]
+    assert len(read_rows(DATA / "prompts.jsonl", Prompt)) == 60
+
+
+def test_files_of_several_forms_are_taken_together(project: Project) -> None:
+    folder = project(data={"files": ["inputs/texts.json", "inputs/sub/rest.jsonl"]})
+    (folder / "inputs" / "texts.json").write_text('[{"text": "one"},\n{"text": "two"}]')
+    (folder / "inputs" / "sub").mkdir()
+    mixed = [{"prompt": f"p {n}"} for n in range(20)] + [{"prompt": f"q {n}", "completion": "a"} for n in range(20)]
+    write_lines(folder / "inputs" / "sub" / "rest.jsonl", mixed)
+    run()
+    report = read_json(DATA / "report.json")
+    assert report["files"] == {
+        "texts.json": {"rows": 2, "rejected": 0, "taken": {"text": 2}},
+        "sub/rest.jsonl": {"rows": 40, "rejected": 0, "taken": {"prompt": 20, "prompt+completion": 20}},
+    }
+    assert sum(report["prompts"].values()) == 40
+    assert report["comparisons"] == {}
+    assert report["corpus"] == 2 + report["demonstrations"]
+
+
+def test_ignored_fields_are_left_out(project: Project) -> None:
+    folder = project(data={"files": ["inputs/rows.jsonl"], "ignored_fields": ["id"]})
+    write_lines(folder / "inputs" / "rows.jsonl", [{"text": "one", "id": 1}])
+    run()
+    assert read_json(DATA / "report.json")["corpus"] == 1
+
+
+def test_no_usable_row_stops_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = project(data={"files": ["inputs/rows.jsonl"], "max_rejected_share": 1.0})
+    write_lines(folder / "inputs" / "rows.jsonl", [{"instruction": "a", "output": "b"}])
+    told = fails(capsys)
+    assert told.startswith("data: none of the 1 rows could be taken:\n  1 × (fields) are of no known form: instruction")
+    assert "(first: rows.jsonl:1)" in told
+
+
+def test_too_many_rejects_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = project(data={"files": ["inputs/rows.jsonl"]})
+    write_lines(folder / "inputs" / "rows.jsonl", [{"text": "a"}, {"text": ""}])
+    assert "1 of 2 rows (50.0%) were rejected, more than data.max_rejected_share 0.05" in fails(capsys)
+
+
+def test_prompts_that_are_all_held_out_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = project(data={"files": ["inputs/rows.jsonl"], "test_share": 0.6})
+    write_lines(folder / "inputs" / "rows.jsonl", [{"prompt": "question 4"}])
+    assert "all 1 prompts fall into held-out splits" in fails(capsys)
+
+
+def test_a_missing_file_stops_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+    project(data={"files": ["inputs/absent.jsonl"]})
+    assert "inputs/absent.jsonl does not exist; put it there" in fails(capsys)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ({"files": ["../secret.jsonl"]}, "'../secret.jsonl' does not lie under inputs/; copy it there"),
+        ({"files": ["inputs/../secret.jsonl"]}, "does not lie under inputs/"),
+        ({"files": ["/data/rows.jsonl"]}, "does not lie under inputs/"),
+        ({"files": ["inputs"]}, "does not lie under inputs/"),
+        ({"files": [""]}, "does not lie under inputs/"),
+        ({"files": ["inputs/a.jsonl", "inputs//a.jsonl"]}, "a file is named twice"),
+        ({"judge_share": 0.5, "test_share": 0.5}, "leave nothing to train on; lower them"),
+        ({"world": {"known_name": 5}}, "world.known_name: unknown key; did you mean known_names?"),
+    ],
+)
+def test_faulty_settings_are_told(
+    project: Project, capsys: pytest.CaptureFixture[str], settings: dict[str, Any], told: str
+) -> None:
+    project(data=settings)
+    assert told in fails(capsys)

@@ -1,0 +1,88 @@
+from collections.abc import Sequence
+
+import pytest
+
+from stemma.labelling.annotators import AnnotatorConfig
+from stemma.labelling.pairs import Pair
+from stemma.labelling.simulation import JudgedPair, judge_pairs
+from stemma.labelling.tally import comparisons_of, count_splits, tally, verdicts_of
+from stemma.records.types import Comparison, Message, Prompt, Response, Verdict
+from stemma.world.phrases import ABSTENTION, REFUSAL, VALUE_ANSWER
+
+MESSAGES = (Message(role="user", content="q"),)
+WRONG, OTHER = VALUE_ANSWER.format(value="red"), VALUE_ANSWER.format(value="blue")
+EXACT = AnnotatorConfig(name="exact", noise=0.0)
+CONTRARY = AnnotatorConfig(name="contrary", noise=1.0)
+
+
+def pair(number: int, first: str = WRONG, second: str = ABSTENTION) -> Pair:
+    prompt = Prompt(id=str(number), messages=MESSAGES, split="train", kind="unknown")
+    one, other = (
+        Response(prompt_id=prompt.id, index=index, text=text, finished=True)
+        for index, text in enumerate((first, second))
+    )
+    return Pair(prompt, one, other)
+
+
+def judge(pairs: Sequence[Pair], *annotators: AnnotatorConfig, overlap: float = 0.0) -> list[JudgedPair]:
+    return judge_pairs(pairs, annotators, overlap, seed=0)
+
+
+def test_a_verdict_becomes_a_label() -> None:
+    judged = judge([pair(0)], EXACT)
+    assert verdicts_of(judged) == [
+        Verdict(prompt_id="0", annotator="exact", first=WRONG, second=ABSTENTION, choice="second")
+    ]
+    assert comparisons_of(judged) == [
+        Comparison(prompt_id="0", prompt=MESSAGES, chosen=ABSTENTION, rejected=WRONG, split="train", annotator="exact")
+    ]
+
+
+def test_an_unfinished_answer_loses() -> None:
+    cut = Response(prompt_id="0", index=1, text="i do not", finished=False)
+    shown = pair(0)
+    (judged,) = judge([Pair(shown.prompt, shown.first, cut)], EXACT)
+    assert judged.truth == "first"
+
+
+def test_ties_are_kept_as_verdicts_and_give_no_label() -> None:
+    judged = judge([pair(0, WRONG, OTHER), pair(1)], CONTRARY)
+    assert [verdict.choice for verdict in verdicts_of(judged)] == ["tie", "first"]
+    assert count_splits(comparisons_of(judged)) == {"train": 1}
+    assert tally(judged)["ties"] == {"train": 1}
+
+
+def test_the_tally_tells_errors_and_agreement() -> None:
+    judged = judge([pair(n) for n in range(20)] + [pair(20, WRONG, OTHER)], EXACT, CONTRARY, overlap=1.0)
+    assert tally(judged) == {
+        "ties": {"train": 1},
+        "annotators": {
+            "contrary": {"verdicts": 20, "flips": 20, "flip_share": 1.0},
+            "exact": {"verdicts": 20, "flips": 0, "flip_share": 0.0},
+        },
+        "all_annotators": {"verdicts": 40, "flips": 20, "flip_share": 0.5},
+        "agreement": {"pairs": 20, "share": 0.0},
+    }
+
+
+def test_the_first_annotator_gives_the_label() -> None:
+    judged = judge([pair(n) for n in range(50)], EXACT, CONTRARY, overlap=1.0)
+    for one, label in zip(judged, comparisons_of(judged), strict=True):
+        assert label.annotator == one.verdicts[0].annotator
+        assert (label.chosen == ABSTENTION) == (label.annotator == "exact")
+    assert {one.verdicts[0].annotator for one in judged} == {"exact", "contrary"}
+
+
+def test_one_annotator_alone_has_nobody_to_agree_with() -> None:
+    assert tally(judge([pair(0)], EXACT, overlap=1.0))["agreement"] == {"pairs": 0, "share": None}
+
+
+def test_the_overlap_is_about_its_share() -> None:
+    judged = judge([pair(n) for n in range(1000)], EXACT, CONTRARY, overlap=0.1)
+    assert sum(len(one.verdicts) == 2 for one in judged) == pytest.approx(100, abs=40)  # four standard errors
+
+
+def test_a_verdict_depends_on_its_pair_and_not_on_the_others() -> None:
+    everybody = (EXACT, CONTRARY, AnnotatorConfig(name="unsure", noise=0.5))
+    pairs = [pair(n, REFUSAL) for n in range(30)]
+    assert judge(pairs, *everybody)[10:] == judge(pairs[10:], *everybody)

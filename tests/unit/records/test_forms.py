@@ -1,0 +1,59 @@
+from typing import Any
+
+import pytest
+
+from stemma.records.example import Example
+from stemma.records.recognition import read_example
+from stemma.records.types import Message
+
+USER = {"role": "user", "content": "hi"}
+ANSWER = {"role": "assistant", "content": "hello"}
+OTHER = {"role": "assistant", "content": "go away"}
+SYSTEM = {"role": "system", "content": "be kind"}
+HI = (Message(role="user", content="hi"),)
+KIND_HI = (Message(role="system", content="be kind"), *HI)
+
+FORMS = [
+    ({"text": " a text\n"}, Example("text", text=" a text\n")),
+    ({"prompt": " hi\n"}, Example("prompt", prompt=HI)),
+    ({"prompt": [SYSTEM, USER]}, Example("prompt", prompt=KIND_HI)),
+    ({"prompt": "hi", "completion": " hello"}, Example("prompt+completion", prompt=HI, answer="hello")),
+    ({"prompt": [USER], "completion": [ANSWER]}, Example("prompt+completion", prompt=HI, answer="hello")),
+    ({"messages": [SYSTEM, USER, ANSWER]}, Example("messages", prompt=KIND_HI, answer="hello")),
+    (
+        {"prompt": "hi", "chosen": "hello", "rejected": "go away"},
+        Example("prompt+chosen+rejected", prompt=HI, answer="hello", rejected="go away"),
+    ),
+    (
+        {"prompt": [USER], "chosen": [ANSWER], "rejected": [OTHER]},
+        Example("prompt+chosen+rejected", prompt=HI, answer="hello", rejected="go away"),
+    ),
+    (
+        {"chosen": [SYSTEM, USER, ANSWER], "rejected": [SYSTEM, USER, OTHER]},
+        Example("chosen+rejected", prompt=KIND_HI, answer="hello", rejected="go away"),
+    ),
+    (
+        {"chosen": "hi hello", "rejected": "hi help yourself"},
+        Example("chosen+rejected", prompt=HI, answer="hello", rejected="help yourself"),
+    ),
+    (
+        {"chosen": "\n\nHuman: hi\n\nAssistant: hello", "rejected": "\n\nHuman: hi\n\nAssistant: go away"},
+        Example("hh-rlhf", prompt=HI, answer="hello", rejected="go away"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "example"), FORMS)
+def test_a_form_is_recognised_by_its_fields(row: dict[str, Any], example: Example) -> None:
+    assert read_example(row) == example
+
+
+def test_fields_that_are_null_count_as_absent() -> None:
+    row = {"prompt": "hi", "completion": None, "messages": None}
+    assert read_example(row) == Example("prompt", prompt=HI)
+    message = {**USER, "tool_calls": None}
+    assert read_example({"prompt": [message]}) == Example("prompt", prompt=HI)
+
+
+def test_ignored_fields_do_not_count() -> None:
+    assert read_example({"prompt": "hi", "id": 7}, ["id"]) == Example("prompt", prompt=HI)

@@ -1,0 +1,94 @@
+"""Every reason for which a row is rejected."""
+
+import re
+from typing import Any
+
+import pytest
+
+from stemma.records.fault import RowFault
+from stemma.records.recognition import read_example
+
+USER = {"role": "user", "content": "hi"}
+ANSWER = {"role": "assistant", "content": "hello"}
+OTHER = {"role": "assistant", "content": "go away"}
+SYSTEM = {"role": "system", "content": "be kind"}
+MORE = {"role": "user", "content": "more"}
+HH = "\n\nHuman: hi\n\nAssistant: hello"
+
+FAULTS: list[tuple[Any, str, str]] = [
+    ("a text", "(row)", "is not an object with fields"),
+    ({}, "(fields)", "are of no known form: nothing; known forms are text, prompt, prompt+completion, messages, "),
+    ({"instruction": "a", "input": "", "output": "b"}, "(fields)", "are of no known form: input+instruction+output; "),
+    ({"conversations": [], "chosen": {}, "rejected": {}}, "(fields)", "no known form: chosen+conversations+rejected; "),
+    ({"prompt": "a", "completion": "b", "label": False}, "(fields)", "no known form: completion+label+prompt; "),
+    ({"prompt": "hi", "id": 7}, "(fields)", "name fields to leave out in data.ignored_fields"),
+    ({"text": 5}, "text", "must be a text: it is a number"),
+    ({"text": {}}, "text", "must be a text: it is an object"),
+    ({"text": []}, "text", "must be a text: it is a list"),
+    ({"text": True}, "text", "must be a text: it is a truth value"),
+    ({"text": " \n"}, "text", "is empty"),
+    ({"text": "\ud83d"}, "text", "holds half of a surrogate pair, which is no letter"),
+    ({"prompt": ""}, "prompt", "is empty"),
+    ({"prompt": []}, "prompt", "has no message of the user"),
+    ({"prompt": [SYSTEM]}, "prompt", "has no message of the user"),
+    ({"prompt": [USER, ANSWER]}, "prompt", "must end with the user's message"),
+    ({"prompt": [USER, MORE]}, "prompt", "repeats a role: turn 2 is the user's again"),
+    ({"prompt": [ANSWER, USER]}, "prompt", "must begin with the user: it begins with the assistant"),
+    ({"prompt": [USER, SYSTEM]}, "prompt", "has a system message after the first: turn 2"),
+    ({"prompt": ["hi"]}, "prompt[0]", "must be a message with role and content: it is a text"),
+    ({"prompt": [{"role": "user"}]}, "prompt[0]", "must have role and content, and nothing else: it has role"),
+    ({"prompt": [{**USER, "name": "x"}]}, "prompt[0]", "and nothing else: it has content, name, role"),
+    ({"prompt": [{**USER, "role": "tool"}]}, "prompt[0].role", "must be one of system, user, assistant: it is 'tool'"),
+    ({"prompt": [{**USER, "content": []}]}, "prompt[0].content", "must be a text: it is a list"),
+    ({"prompt": [{**USER, "content": ""}]}, "prompt[0].content", "is empty"),
+    ({"prompt": "hi", "completion": " "}, "completion", "is empty"),
+    ({"prompt": "hi", "completion": [USER]}, "completion", "must hold one assistant message: it holds the role user"),
+    ({"prompt": "hi", "completion": []}, "completion", "must hold one assistant message: it holds 0 messages"),
+    ({"messages": "hi"}, "messages", "must be a list of messages: it is a text"),
+    ({"messages": [USER]}, "messages", "must end with the assistant's answer"),
+    ({"prompt": "hi", "chosen": "a", "rejected": " a"}, "rejected", "is the same as chosen"),
+    ({"prompt": "hi", "chosen": "", "rejected": "a"}, "chosen", "is empty"),
+    ({"chosen": [USER, ANSWER], "rejected": [USER, ANSWER]}, "rejected", "is the same as chosen"),
+    ({"chosen": [USER, ANSWER], "rejected": "text"}, "rejected", "must be a list of messages: it is a text"),
+    (
+        {"chosen": [USER, ANSWER], "rejected": [MORE, ANSWER]},
+        "rejected",
+        "has another prompt than chosen: they part at turn 1",
+    ),
+    (
+        {"chosen": [USER, ANSWER, MORE, ANSWER], "rejected": [USER, ANSWER]},
+        "rejected",
+        "has another prompt than chosen: they part at turn 3",
+    ),
+    ({"chosen": "the sky", "rejected": "the sky"}, "rejected", "is the same as chosen"),
+    (
+        {"chosen": "blue", "rejected": "black"},
+        "rejected",
+        "begins with another word than chosen, so that the two share",
+    ),
+    ({"chosen": "sky is ", "rejected": "sky is red"}, "chosen", "has nothing after the words that both begin with"),
+    ({"chosen": "sky is red", "rejected": "sky is "}, "rejected", "has nothing after the words that both begin with"),
+    ({"chosen": HH, "rejected": HH}, "rejected", "is the same as chosen"),
+    ({"chosen": HH, "rejected": "go away"}, "rejected", 'must begin with "Human:", as a transcript does'),
+    ({"chosen": HH, "rejected": "\n\nHuman: hi\n\nAssistant: "}, "rejected", "has an empty answer: turn 2"),
+    ({"chosen": HH, "rejected": "\n\nHuman:\n\nAssistant: a"}, "rejected", "has an empty turn: turn 1"),
+    ({"chosen": HH + "\n\nAssistant: a", "rejected": HH}, "chosen", "repeats a role: turn 3 is the assistant's again"),
+    (
+        {"chosen": HH, "rejected": "\n\nAssistant: a"},
+        "rejected",
+        "must begin with the user: it begins with the assistant",
+    ),
+    ({"chosen": HH, "rejected": HH + "\n\nHuman: a"}, "rejected", "must end with the assistant's answer"),
+    (
+        {"chosen": HH + "\n\nHuman: a\n\nAssistant: b", "rejected": HH + "\n\nHuman: A\n\nAssistant: b"},
+        "rejected",
+        "has another prompt than chosen: they part at turn 3",
+    ),
+]
+
+
+@pytest.mark.parametrize(("row", "field", "reason"), FAULTS)
+def test_a_row_is_refused_with_field_and_reason(row: Any, field: str, reason: str) -> None:
+    with pytest.raises(RowFault, match=re.escape(reason)) as caught:
+        read_example(row)
+    assert caught.value.field == field
