@@ -16,4 +16,4 @@ def dpo(settings: DpoSettings, name: str = "") -> FlowReport:
         settings: Every stage's settings.
         name: The run's name; empty lets Prefect choose one.
     """
-    return run_pipeline("dpo", STAGES, "dpo", settings)
+    return run_pipeline("dpo", STAGES, "dpo", settings, name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
@@ -24,6 +24,8 @@ from stemma.lineage.workspace import Workspace, open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
 FLOWS = ("rlhf", "dpo")
 """The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
@@ -45,10 +47,10 @@ class FlowReport(BaseModel):
 
 def run_name() -> str:
     """The name of the present flow run: the one it was given, or Prefect's."""
-    return runtime.flow_run.parameters.get("name") or runtime.flow_run.name
+    return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
-def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSettings) -> FlowReport:
+def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str) -> FlowReport:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
 
     Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
@@ -61,7 +63,7 @@ def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSe
     logger = get_run_logger()
     with (
         Display() as display,
-        open_workspace(root, run_name(), values, files) as workspace,
+        open_workspace(root, name or run_name(), values, files) as workspace,
     ):
         run = _FlowRun(flow, stages, policy, settings, workspace, display, logger.info)
         return run.carry_out()
@@ -183,10 +185,9 @@ class _FlowRun:
         return self._runner.metrics(f"eval_{self._policy}")
 
 
-def _task(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _task(function: Callable[P, T], name: str) -> Callable[P, T]:
     """A Prefect task round a step; DVC alone decides what is up to date, so Prefect caches nothing."""
-    step = task(function, name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)
-    return step
+    return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(function)
 
 
 def _with_inputs(root: Path, settings: FlowSettings) -> tuple[Values, list[Path]]:

@@ -16,4 +16,4 @@ def rlhf(settings: RlhfSettings, name: str = "") -> FlowReport:
         settings: Every stage's settings.
         name: The run's name; empty lets Prefect choose one.
     """
-    return run_pipeline("rlhf", STAGES, "ppo", settings)
+    return run_pipeline("rlhf", STAGES, "ppo", settings, name)

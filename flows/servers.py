@@ -18,7 +18,7 @@ SECONDS_TO_START = 60.0
 
 
 def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
-    """Start both servers, print their addresses, and stop them when this process is told to stop.
+    """Start both servers, offer the flows to Prefect's UI, and stop all of it when this process is told to stop.
 
     Raises ServiceError where a port is in use or a server does not come up.
     """
@@ -30,14 +30,21 @@ def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
     logs.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "PREFECT_UI_API_URL": f"{prefect}/api"}
     servers = [
-        _spawn(["prefect", "server", "start", "--host", HOST, "--port", str(prefect_port)], environment, logs / "prefect.log"),
+        _spawn(
+            ["prefect", "server", "start", "--host", HOST, "--port", str(prefect_port)],
+            environment,
+            logs / "prefect.log",
+        ),
         _spawn(_mlflow_command(root, mlflow_port), environment, logs / "mlflow.log"),
     ]
     try:
         _wait(f"{prefect}/api/health", servers[0], logs / "prefect.log")
         _wait(f"{mlflow}/health", servers[1], logs / "mlflow.log")
+        environment |= {"PREFECT_API_URL": f"{prefect}/api"}
+        servers.append(_spawn(["python", "-m", "flows.serve"], environment, logs / "flows.log", root))
         _address_file(root).write_text(json.dumps({"prefect": f"{prefect}/api"}), encoding="utf-8")
-        print(f"Prefect  {prefect}\nMLflow   {mlflow}\nStop both with Ctrl-C.", flush=True)
+        print(f"Prefect  {prefect}   (start a run: Deployments, rlhf or dpo)\nMLflow   {mlflow}", flush=True)
+        print("Stop both with Ctrl-C.", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         while all(server.poll() is None for server in servers):
             time.sleep(0.5)
@@ -72,10 +79,14 @@ def _mlflow_command(root: Path, port: int) -> list[str]:
     ]  # fmt: skip
 
 
-def _spawn(command: list[str], environment: dict[str, str], log: Path) -> "subprocess.Popen[bytes]":
+def _spawn(
+    command: list[str], environment: dict[str, str], log: Path, folder: Path | None = None
+) -> "subprocess.Popen[bytes]":
     program = Path(sys.executable).parent / command[0]
     with log.open("wb") as stream:
-        return subprocess.Popen([str(program), *command[1:]], env=environment, stdout=stream, stderr=stream)
+        return subprocess.Popen(
+            [str(program), *command[1:]], cwd=folder, env=environment, stdout=stream, stderr=stream
+        )
 
 
 def _check_port(port: int, option: str) -> None:

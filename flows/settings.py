@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
+from tasks.base import BaseConfig
+from tasks.sample import SampleConfig
 
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError
 from stemma.stage.definition import PARAMS_FILE
-from tasks.base import BaseConfig
 from tasks.data import DataConfig
 from tasks.dpo import DpoConfig
 from tasks.eval import EvalConfig
@@ -17,7 +18,6 @@ from tasks.judge import JudgeConfig
 from tasks.label import LabelConfig
 from tasks.ppo import PpoConfig
 from tasks.reward import RewardConfig
-from tasks.sample import SampleConfig
 from tasks.sft import SftConfig
 
 

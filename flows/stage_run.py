@@ -79,7 +79,7 @@ class StageRunner:
             tags = {"stemma.state": "ran", "stemma.reason": reason}
         else:
             maker = maker_of(self.earlier, stage, dvc_id)
-            self._say(f"{stage} is restored: nothing changed" + (f" since run {maker.name}" if maker else ""))
+            self._say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
             tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
             tags["stemma.made_by_run_id"] = self.view.maker(stage, dvc_id) or ""
         logs = [self.workspace.logs / f"{stage}.log"] if ran else []

@@ -14,7 +14,9 @@ SECONDS_BETWEEN_READS = 0.5
 class Watch:
     """Reads a stage's events file in a thread and hands on what is new, until the stage ends."""
 
-    def __init__(self, events: Path, log: Path, started: Callable[[], None], handle: Callable[[list[Event]], None]) -> None:
+    def __init__(
+        self, events: Path, log: Path, started: Callable[[], None], handle: Callable[[list[Event]], None]
+    ) -> None:
         self._events = events
         self._log = log
         self._started = started

@@ -28,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="stemma", description="Align language models, with their family tree on record.")
+    parser = argparse.ArgumentParser(
+        prog="stemma", description="Align language models, with their family tree on record."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run a flow", description="Run a flow in a worktree of its own.")
@@ -83,5 +85,3 @@ def _ui(options: argparse.Namespace) -> int:
     from flows.servers import serve
 
     return serve(find_project(Path.cwd()), options.prefect_port, options.mlflow_port)
-
-

@@ -35,11 +35,11 @@ class Pipeline:
         logging.getLogger("dvc").setLevel(logging.ERROR)
         self.folder = folder
         self._addresses = {name: stage.address for name, stage in read_definitions(folder).items()}
-        self._repo = Repo(str(folder))
+        self._repo: Any = Repo(str(folder))
 
     def pending(self, stage: str) -> LockEntry:
         """What dvc.lock would say of the stage's command, dependencies and settings if it ran now."""
-        from dvc.dependency import ParamsDependency
+        from dvc.dependency.param import ParamsDependency
 
         with chdir(self.folder), self._repo.lock:
             loaded = self._repo.stage.load_one(name=self._addresses[stage])
@@ -81,7 +81,7 @@ class Pipeline:
         return entry
 
     def save_experiment(self, name: str, message: str, stages: Sequence[str]) -> None:
-        """Save the folder as the DVC experiment `name`: one Git commit under refs/exps with code, settings, dvc.lock."""
+        """Save the folder as the DVC experiment `name`: one Git commit with code, settings and dvc.lock."""
         addresses = [self._addresses[stage] for stage in stages]
         run_dvc(
             self.folder,
@@ -99,9 +99,7 @@ def run_dvc(folder: Path, *args: str) -> str:
 
     Raises WorkspaceError with DVC's own words where it fails.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *args], cwd=folder, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "dvc", *args], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise WorkspaceError(f"`dvc {' '.join(args)}` failed in {folder}: {(done.stderr or done.stdout).strip()}")
     return done.stdout.strip()

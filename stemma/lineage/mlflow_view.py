@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import flat
@@ -51,7 +51,7 @@ def _tolerant(
             self.warn(f"MLflow at {self.uri} does not answer; the run goes on unseen by it: {self.lost}")
             return None
 
-    return guarded
+    return cast("Callable[Concatenate[MlflowView, P], T | None]", guarded)
 
 
 @dataclass
@@ -104,7 +104,9 @@ class MlflowView:
 
         now = int(time.time() * 1000)
         require_declared({name for event in events for name in event["metrics"]})
-        metrics = [Metric(name, value, now, event["step"]) for event in events for name, value in event["metrics"].items()]
+        metrics = [
+            Metric(name, value, now, event["step"]) for event in events for name, value in event["metrics"].items()
+        ]
         for start in range(0, len(metrics), 1000):
             self._client.log_batch(self.children[stage], metrics=metrics[start : start + 1000])
 
@@ -253,5 +255,3 @@ def _dataset(name: str, digest: str, context: str) -> Any:
 
     dataset = Dataset(name=name, digest=digest, source_type="dvc", source=f'{{"dvc_id": "{digest}"}}')
     return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
-
-

@@ -21,11 +21,13 @@ RESULTS = {
 }
 """The numbers of a results table, in order, in words; each is declared in stemma.metric_names."""
 
-MODEL_RESULTS = {
-    "reward": ("accuracy on held-out pairs: reward model", "reward/accuracy"),
-    "dpo": ("accuracy on held-out pairs: DPO's implicit reward", "dpo/accuracy"),
+PAIR_RESULTS = {
+    "test/accuracy": "accuracy on held-out pairs",
+    "test/length_accuracy": "the same by length alone",
 }
-"""What the stages that learn from pairs say of themselves."""
+"""What the stages that learn from pairs (the reward model, or DPO's implicit reward) say of themselves."""
+
+PAIR_STAGES = ("reward", "dpo")
 
 
 def runs_table(root: Path) -> str:
@@ -62,11 +64,15 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
             f"Family tree of {policy} of run {best.name}" + (", the better of these" if len(runs) > 1 else ""),
             *tree,
             "",
-            f"Code: commit {best.baseline[:10]}{', with uncommitted changes' if best.dirty else ''}; "
-            f"record: experiment {best.name}, commit {best.commit[:10]}.",
+            _origin(best),
             f"Take its files: dvc exp apply {best.name}",
         ]
     )
+
+
+def _origin(run: Run) -> str:
+    code = f"commit {run.baseline[:10]}" + (" with uncommitted changes" if run.dirty else "")
+    return f"Code: {code}; record: experiment {run.name}, commit {run.commit[:10]}."
 
 
 def _chosen(root: Path, names: Sequence[str]) -> list[Run]:
@@ -80,7 +86,8 @@ def _chosen(root: Path, names: Sequence[str]) -> list[Run]:
 
 
 def _numbers(run: Run) -> dict[str, float]:
-    return {name: value for metrics in run.metrics.values() for name, value in metrics.items()}
+    """The evaluation's numbers."""
+    return next((metrics for stage, metrics in run.metrics.items() if stage.startswith("eval_")), {})
 
 
 def _winning(run: Run) -> str:
@@ -96,10 +103,13 @@ def _results(runs: Sequence[Run]) -> list[str]:
     for name, words in RESULTS.items():
         if any(name in _numbers(run) for run in runs):
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
-    for stage, (words, name) in MODEL_RESULTS.items():
-        if any(stage in run.metrics for run in runs):
-            rows.append([words, *(_with_interval(run.metrics.get(stage, {}), name) for run in runs)])
+    for name, words in PAIR_RESULTS.items():
+        rows.append([words, *(_with_interval(_pair_numbers(run), name) for run in runs)])
     return _aligned(rows)
+
+
+def _pair_numbers(run: Run) -> dict[str, float]:
+    return next((run.metrics[stage] for stage in PAIR_STAGES if stage in run.metrics), {})
 
 
 def _against_sft(numbers: dict[str, float], name: str) -> str:

@@ -64,7 +64,7 @@ def open_workspace(root: Path, name: str, params: Values, files: Sequence[Path])
 
 
 def sweep(root: Path, own: str) -> tuple[str, ...]:
-    """Remove the worktrees of runs that are dead, and return their names; the run `own` is ours, whoever holds its lock.
+    """Remove the worktrees of runs that are dead, and return their names; `own` is the run whose lock we hold.
 
     What they finished is in the DVC cache, what they had begun is in the step checkpoints: nothing is lost.
     """
@@ -91,7 +91,9 @@ def _check_name(root: Path, name: str) -> None:
     if not NAME.fullmatch(name) or name.endswith(".lock"):
         raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
     if any(run.name == name for run in list_runs(root)):
-        raise WorkspaceError(f"run {name} is on record already; choose another --name, or look with `stemma show {name}`")
+        raise WorkspaceError(
+            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
+        )
 
 
 def _check_files(files: Sequence[Path]) -> None:

@@ -4,15 +4,16 @@ It reads the settings, checks the inputs' bytes, gives the stage an empty folder
 done moves that folder into place: an artifact is whole or it is not there.
 """
 
+import errno
 import fcntl
 import json
 import os
+import select
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -65,7 +66,7 @@ class Stage:
 def run_stage(
     name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str | None = None
 ) -> None:
-    """Run one stage in the current folder and leave `artifacts/<name>` and, where it returns numbers, their metrics file.
+    """Run one stage in the current folder and leave `artifacts/<name>`, and a metrics file where it returns numbers.
 
     A StemmaError ends the process with status 2 and one message; nothing half-written is left.
     """
@@ -77,14 +78,12 @@ def run_stage(
     except StemmaError as error:
         _fail(name, error)
     except OSError as error:
-        if error.errno is None or "No space left" not in str(error):
+        if error.errno != errno.ENOSPC:
             raise
-        _fail(name, WorkspaceError(f"no space left on the disk while writing {error.filename}; free some and run again"))
+        _fail(name, WorkspaceError("the disk is full; free some space and run again, finished work is kept"))
 
 
-def _run(
-    name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str
-) -> None:
+def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str) -> None:
     root = Path.cwd()
     definition = read_definition(root, name)
     params = read_yaml(root / PARAMS_FILE)
@@ -156,12 +155,10 @@ def _die_with_flow(pid: int) -> None:
 
 
 def _watch(pid: int) -> None:
-    while True:
-        try:
-            os.kill(pid, 0)
-        except OSError:
-            os._exit(1)
-        time.sleep(0.5)
+    with suppress(ProcessLookupError):
+        # Readable once the process has ended, even while nobody has reaped it.
+        select.select([os.pidfd_open(pid)], [], [])
+    os._exit(1)
 
 
 def _log_to_file(name: str) -> None:

@@ -68,8 +68,8 @@ class Progress:
         """The history so far; a row cut short by a kill is left out."""
         if not self._rows.exists():
             return []
-        whole = [line for line in self._rows.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-        return [json.loads(line) for line in whole]
+        whole, _, _ = self._rows.read_text(encoding="utf-8").rpartition("\n")
+        return [json.loads(line) for line in whole.splitlines()]
 
     def write_history(self, folder: Path) -> None:
         """Write the history as a CSV file into an artifact, where there is one."""

@@ -1,0 +1,87 @@
+"""A run as MLflow shows it, read back through its client from the real sqlite store."""
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Run as MlflowRun
+from project import Project
+
+from flows import dpo, rlhf
+from stemma.lineage.runs import artifact_id
+
+
+@pytest.fixture(scope="module")
+def client(undisturbed: Project) -> MlflowClient:
+    return MlflowClient(f"sqlite:///{undisturbed.path / 'mlflow.db'}")
+
+
+def runs_of(client: MlflowClient, name: str) -> tuple[MlflowRun, dict[str, MlflowRun]]:
+    """The parent run of that name, and its child runs by stage."""
+    experiment = client.get_experiment_by_name("stemma")
+    assert experiment is not None
+    (parent,) = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
+    children = client.search_runs(
+        [experiment.experiment_id], f"tags.`mlflow.parentRunId` = '{parent.info.run_id}'", max_results=100
+    )
+    return parent, {child.data.tags["stemma.stage"]: child for child in children}
+
+
+def test_every_stage_is_a_child_run_with_its_tags(client: MlflowClient, undisturbed: Project) -> None:
+    run = undisturbed.found("calm")
+    parent, children = runs_of(client, "calm")
+    assert set(children) == set(rlhf.STAGES)
+    for child in (parent, *children.values()):
+        assert child.info.status == "FINISHED"
+        assert child.data.tags["stemma.experiment"] == "calm"
+        assert child.data.tags["stemma.experiment_commit"] == run.commit
+        assert child.data.tags["mlflow.source.git.commit"] == run.baseline
+        assert child.data.tags["prefect.flow_run_id"] == run.trailers["Prefect-Flow-Run"]
+        assert child.data.tags["stemma.model_version"].startswith("policy/")
+
+
+def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: MlflowClient, undisturbed: Project) -> None:
+    lock = undisturbed.found("calm").lock
+    _, children = runs_of(client, "calm")
+    ppo = children["ppo"]
+    assert ppo.data.params["ppo.kl_coef"] == str(undisturbed.found("calm").params["ppo"]["kl_coef"])
+    assert "settings.yaml" in {file.path for file in client.list_artifacts(ppo.info.run_id)}
+    steps = client.get_metric_history(ppo.info.run_id, "objective/kl")
+    assert len({point.step for point in steps}) == undisturbed.found("calm").params["ppo"]["updates"]
+    inputs = {entry.dataset.name: entry.dataset.digest for entry in ppo.inputs.dataset_inputs}
+    assert inputs == {stage: artifact_id(lock[stage]) for stage in ("data", "base", "sft", "reward")}
+    (output,) = ppo.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert model.name == "ppo"
+    assert model.tags["stemma.dvc_id"] == artifact_id(lock["ppo"])
+    (made,) = [
+        entry.dataset
+        for entry in children["sample"].inputs.dataset_inputs
+        if {tag.key: tag.value for tag in entry.tags}["mlflow.data.context"] == "output"
+    ]
+    assert (made.name, made.digest) == ("sample", artifact_id(lock["sample"]))
+
+
+def test_the_registered_version_names_the_same(client: MlflowClient, undisturbed: Project) -> None:
+    run = undisturbed.found("calm")
+    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.experiment"] == "calm"]
+    assert version.tags["stemma.dvc_id"] == artifact_id(run.lock["ppo"])
+    assert version.tags["mlflow.source.git.commit"] == run.baseline
+    assert "dvc exp apply calm" in version.description
+
+
+def test_pictures_are_drawn(client: MlflowClient) -> None:
+    _, children = runs_of(client, "calm")
+    evaluated = {file.path for file in client.list_artifacts(children["eval_ppo"].info.run_id)}
+    assert "metrics.png" in evaluated
+    assert "history.png" in {file.path for file in client.list_artifacts(children["ppo"].info.run_id)}
+
+
+def test_restored_stages_are_marked_cached_and_link_the_run_that_made_the_bytes(client: MlflowClient) -> None:
+    _, first = runs_of(client, "calm")
+    _, second = runs_of(client, "straight")
+    assert set(second) == set(dpo.STAGES)
+    for stage in ("data", "base", "sft", "sample", "label", "judge"):
+        tags = second[stage].data.tags
+        assert tags["stemma.state"] == "cached"
+        assert tags["stemma.made_by"] == "calm"
+        assert tags["stemma.made_by_run_id"] == first[stage].info.run_id
+    assert second["dpo"].data.tags["stemma.state"] == "ran"

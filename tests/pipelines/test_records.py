@@ -1,0 +1,78 @@
+"""What a run leaves in Git and DVC."""
+
+import json
+
+from project import Project
+
+from flows import dpo, rlhf
+from stemma.lineage.dvc import read_lock
+
+
+def test_a_run_is_a_dvc_experiment_with_its_settings_and_metrics(undisturbed: Project) -> None:
+    shown = json.loads(undisturbed.dvc("exp", "show", "--json"))
+    experiments = {
+        revision["name"]: revision["data"]
+        for baseline in shown
+        for experiment in baseline.get("experiments") or []
+        for revision in experiment["revs"]
+    }
+    assert {"calm", "straight"} <= set(experiments)
+    assert experiments["calm"]["params"]["params.yaml"]["data"]["ppo"]["kl_coef"] > 0
+    assert "gold/win_rate" in experiments["calm"]["metrics"]["metrics/eval_ppo.json"]["data"]
+    assert "gold/win_rate" in experiments["straight"]["metrics"]["metrics/eval_dpo.json"]["data"]
+
+
+def test_each_flow_ran_its_stages_and_the_second_took_over_what_was_there(undisturbed: Project) -> None:
+    first, second = undisturbed.found("calm"), undisturbed.found("straight")
+    assert list(first.made) == list(rlhf.STAGES) == first.stages
+    assert list(second.made) == ["dpo", "eval_dpo"]
+    assert second.stages == list(dpo.STAGES)
+
+
+def test_an_applied_run_is_up_to_date(undisturbed: Project) -> None:
+    undisturbed.dvc("exp", "apply", "straight")
+    try:
+        assert "up to date" in undisturbed.dvc("status")
+        assert (undisturbed.path / "artifacts" / "dpo" / "model.safetensors").is_file()
+    finally:
+        undisturbed.git("checkout", "--quiet", ".")
+        undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")
+
+
+def test_no_artifact_holds_a_path_a_host_or_a_pickle(undisturbed: Project) -> None:
+    undisturbed.dvc("exp", "apply", "calm")
+    try:
+        files = [path for path in (undisturbed.path / "artifacts").rglob("*") if path.is_file()]
+        assert {path.suffix for path in files} <= {".json", ".jsonl", ".csv", ".safetensors", ".jinja", ".md", ".txt"}
+        for file in files:
+            assert str(undisturbed.path).encode() not in file.read_bytes(), file
+    finally:
+        undisturbed.git("checkout", "--quiet", ".")
+        undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")
+
+
+def test_the_family_tree_goes_back_to_the_raw_inputs(undisturbed: Project) -> None:
+    shown = undisturbed.output("python", "-m", "stemma", "show", "calm", "straight")
+    for name in ("ppo", "reward", "label", "sample", "sft", "base", "data", "inputs"):
+        assert f" {name}" in shown or f"\n{name}" in shown
+    assert "win rate against SFT, gold rule" in shown
+
+
+def test_the_list_of_runs_names_each(undisturbed: Project) -> None:
+    listed = undisturbed.output("python", "-m", "stemma", "runs")
+    assert "calm" in listed
+    assert "straight" in listed
+
+
+def test_plain_dvc_repro_gives_the_same_bytes(undisturbed: Project) -> None:
+    """With the runs in the cache it restores them; the ids are compared, so a different byte anywhere would show."""
+    try:
+        undisturbed.dvc("repro")
+        lock = read_lock((undisturbed.path / "dvc.lock").read_text())
+        flows = undisturbed.found("calm").lock | undisturbed.found("straight").lock
+        assert {stage: entry["outs"] for stage, entry in lock.items()} == {
+            stage: entry["outs"] for stage, entry in flows.items()
+        }
+    finally:
+        undisturbed.git("checkout", "--quiet", ".")
+        undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")
