@@ -23,7 +23,7 @@ check: .venv/dev
 
 # Rewrite the code dependencies in dvc.yaml from the import closure of each stage.
 deps: .venv/dev
-	python tests/architecture/write_deps.py
+	PYTHONPATH=. python tests/architecture/write_deps.py
 
 install: .venv/run
 

@@ -1,6 +1,5 @@
 """Two flows at the same time share what they have in common and both end right."""
 
-from collections.abc import Callable
 
 from project import Project
 

@@ -68,7 +68,8 @@ def test_unreadable_data_is_named(
 def test_no_commit_yet(project: Project, tmp_path: Path) -> None:
     fresh = Project(tmp_path / "fresh", project.environment)
     fresh.path.mkdir()
-    project.output("cp", "-r", "stemma", "flows", "tasks", "profiles", "dvc.yaml", "params.yaml", ".dvc", str(fresh.path))
+    parts = ("stemma", "flows", "tasks", "profiles", "dvc.yaml", "params.yaml", ".dvc")
+    project.output("cp", "-r", *parts, str(fresh.path))
     fresh.git("init", "--quiet")
     printed = fresh.run("dpo", "x", status=2)
     assert "has no commit yet" in printed

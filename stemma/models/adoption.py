@@ -1,0 +1,71 @@
+"""Making a fetched model fit for the stages: a chat template, an end of turn, and a padding token of its own."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from stemma.errors import ArtifactError
+from stemma.models.chat import encode_texts
+from stemma.models.tokenizer import CHAT_TEMPLATE, END, PAD, ROLES
+
+SAID = "stemma"
+"""Stands for an answer while the template is asked what follows one."""
+
+
+def adopt(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a causal language model of any family that transformers knows, in its own number format, and make it fit.
+
+    Raises ArtifactError where the files are no such model; code that came with them is never run.
+    """
+    try:
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder, dtype="auto", use_safetensors=True, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise ArtifactError(
+            f"{folder} is not a causal language model that transformers can load without code of its own: {error}"
+        ) from error
+    fit_tokenizer(tokenizer)
+    fit_model(model, tokenizer)
+    return model, tokenizer
+
+
+def fit_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give the tokenizer what it lacks: our template, the template's end of turn as its end, a padding token.
+
+    Padding that is also the end of a turn would hide that end from every stage that looks for it.
+    """
+    if tokenizer.eos_token is None:
+        tokenizer.add_special_tokens({"eos_token": END})
+    if tokenizer.chat_template is None:
+        tokenizer.add_special_tokens({"additional_special_tokens": list(ROLES)}, replace_extra_special_tokens=False)
+        tokenizer.chat_template = CHAT_TEMPLATE
+    else:
+        tokenizer.eos_token = _end_of_turn(tokenizer) or tokenizer.eos_token
+    if tokenizer.pad_token is None or tokenizer.pad_token == tokenizer.eos_token:
+        tokenizer.add_special_tokens({"pad_token": PAD})
+
+
+def fit_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Make room for the tokenizer's tokens, and tell the model which of them end and pad."""
+    embeddings: Any = model.get_input_embeddings()
+    if len(tokenizer) > embeddings.weight.shape[0]:  # many models have rows to spare
+        model.resize_token_embeddings(len(tokenizer))
+    for config in (model.config, model.generation_config):
+        if config is not None:
+            config.pad_token_id = tokenizer.pad_token_id
+            config.eos_token_id = tokenizer.eos_token_id
+
+
+def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The special token that the template writes right after an answer; None where it writes none."""
+    turns = [{"role": "user", "content": SAID}, {"role": "assistant", "content": SAID}]
+    after = str(tokenizer.apply_chat_template(turns, tokenize=False)).rpartition(SAID)[2]
+    (ids,) = encode_texts(tokenizer, [after])
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    first = tokenizer.convert_ids_to_tokens(ids[0]) if ids else None
+    return first if first in special else None

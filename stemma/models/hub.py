@@ -1,0 +1,84 @@
+"""Model files from elsewhere: a Hub repository at one commit, or a folder with one content. Nothing in them is run."""
+
+import hashlib
+import json
+from fnmatch import fnmatch
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+
+from stemma.errors import ArtifactError, ServiceError, SettingsError
+from stemma.stage.manifest import file_sha256
+
+TAKEN = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+"""Weights as safetensors, settings, and tokenizer files; never pickles, never code."""
+DIGEST_LENGTH = 40
+
+
+def fetch(repository: str, revision: str, endpoint: str | None = None) -> Path:
+    """The files of a Hub repository at a commit, downloaded once into the Hub's own cache.
+
+    Raises ServiceError where they can be had neither from there nor from the Hub.
+    """
+    try:
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=list(TAKEN),
+                ignore_patterns=["*/*"],  # many repositories hold a second copy in a folder
+                endpoint=endpoint,
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise ServiceError(
+            f"{repository} at commit {revision} cannot be fetched from the Hub: {str(error).strip().splitlines()[0]} "
+            "Check base.model and base.revision; a gated model needs your token in HF_TOKEN."
+        ) from error
+
+
+def check_folder(folder: Path, revision: str) -> Path:
+    """Compare a folder's content with the content that the settings name, so that they alone say what is trained on.
+
+    Raises SettingsError telling the content's digest where it is another, or where there is no such folder.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"base.model: {folder} is not a folder")
+    found = content_digest(folder)
+    if found != revision:
+        raise SettingsError(f"base.revision: {folder} holds other files than {revision}; its content is {found}")
+    return folder
+
+
+def taken_files(folder: Path) -> dict[str, str]:
+    """The names of a folder's files that are taken, each with its sha256.
+
+    Raises ArtifactError where no weights are among them.
+    """
+    names = sorted(path.name for path in folder.iterdir() if any(fnmatch(path.name, taken) for taken in TAKEN))
+    if not any(name.endswith(".safetensors") for name in names):
+        raise ArtifactError(
+            f"{folder} holds no weights as safetensors. Pickled weights (pytorch_model.bin) can run code when they are "
+            "loaded and are refused: take a revision that has safetensors, or convert them first."
+        )
+    return {name: file_sha256(folder / name) for name in names}
+
+
+def content_digest(folder: Path) -> str:
+    """One digest (40 hexadecimal digits) for the content of all files that are taken."""
+    return hashlib.sha256(json.dumps(taken_files(folder), sort_keys=True).encode()).hexdigest()[:DIGEST_LENGTH]

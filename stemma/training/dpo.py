@@ -1,0 +1,109 @@
+"""Direct preference optimization (Rafailov et al. 2023, eq. 7), with TRL's DPOTrainer.
+
+The reference's log-probabilities are computed once before training, so no second model is held meanwhile.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from datasets.arrow_dataset import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel
+from trl.trainer.dpo_config import DPOConfig as DpoArguments
+from trl.trainer.dpo_trainer import DPOTrainer
+
+from stemma.models.adapters import peft_config
+from stemma.models.policy import context_of, for_use, policy_to_train, save_policy
+from stemma.models.seeding import seed_everything
+from stemma.models.tokenizer import load_tokenizer
+from stemma.records.types import Comparison, Split
+from stemma.stage.door import Stage
+from stemma.training.answer_logps import answer_logps
+from stemma.training.dpo_settings import DpoSettings
+from stemma.training.encoding import Pairs, encode_pairs
+from stemma.training.held_out import HeldOut, measure
+from stemma.training.trainer import arguments, train
+
+NAMES = {
+    name: name
+    for name in (
+        "rewards/chosen",
+        "rewards/rejected",
+        "rewards/margins",
+        "rewards/accuracies",
+        "logps/chosen",
+        "logps/rejected",
+    )
+}
+
+
+class _EncodedTrainer(DPOTrainer):
+    """Takes rows that are token ids already, so that prompts and answers are encoded here as in every other stage."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:  # type: ignore[override]
+        return dataset
+
+
+def train_with_dpo(
+    comparisons: Sequence[Comparison],
+    held_out: Mapping[Split, Sequence[Comparison]],
+    policy_folder: Path,
+    settings: DpoSettings,
+    stage: Stage,
+) -> dict[Split, HeldOut]:
+    """Train the policy in a folder on comparisons, save it as the stage's output, and measure it on held-out pairs.
+
+    A held-out pair's scores are the implicit rewards β·(log π(answer) − log π_ref(answer)).
+    Raises DataError where a comparison does not fit the context, TrainingError where training diverges.
+    """
+    seed_everything(stage.seed, stage.machine.threads)
+    tokenizer = load_tokenizer(policy_folder)
+    policy: PreTrainedModel | PeftModel = policy_to_train(policy_folder, stage.machine, settings.tuning)
+    context, size = context_of(policy), settings.eval_batch_size
+    pairs = encode_pairs(tokenizer, comparisons, context)
+    encoded = {split: encode_pairs(tokenizer, rows, context) for split, rows in held_out.items()}
+    reference = {split: _logps(policy, rows, size) for split, rows in encoded.items()}
+    trainer = _EncodedTrainer(
+        model=policy,
+        args=DpoArguments(**arguments(settings, stage), **_loss(settings), precompute_ref_log_probs=True),
+        train_dataset=Dataset.from_dict(
+            {"prompt_ids": pairs.prompts, "chosen_ids": pairs.chosen, "rejected_ids": pairs.rejected}
+        ),
+        processing_class=tokenizer,
+        peft_config=peft_config(settings.lora, "CAUSAL_LM") if settings.tuning == "lora" else None,
+    )
+    train(trainer, stage, NAMES)
+    policy = for_use(cast("PreTrainedModel | PeftModel", trainer.model))
+    save_policy(policy, tokenizer, stage.output, policy_folder)
+    return {
+        split: measure(comparisons, held_out[split], *_implicit_rewards(_logps(policy, rows, size), reference[split]))
+        for split, rows in encoded.items()
+    }
+
+
+def _loss(settings: DpoSettings) -> dict[str, Any]:
+    if not settings.sft_weight:
+        return {"beta": settings.beta, "loss_type": ["sigmoid"]}
+    return {
+        "beta": settings.beta,
+        "loss_type": ["sigmoid", "sft"],
+        "loss_weights": [1.0, settings.sft_weight],
+    }
+
+
+Logps = tuple[list[float], list[float]]
+"""Of chosen and rejected answers, in nats."""
+
+
+def _logps(policy: PreTrainedModel | PeftModel, pairs: Pairs, batch_size: int) -> Logps:
+    chosen = answer_logps(policy, pairs.prompts, pairs.chosen, batch_size)
+    return chosen, answer_logps(policy, pairs.prompts, pairs.rejected, batch_size)
+
+
+def _implicit_rewards(policy: Logps, reference: Logps) -> Logps:
+    chosen, rejected = (
+        [ours - theirs for ours, theirs in zip(new, old, strict=True)]
+        for new, old in zip(policy, reference, strict=True)
+    )
+    return chosen, rejected

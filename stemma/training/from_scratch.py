@@ -1,0 +1,67 @@
+"""A small LLaMA (Touvron et al. 2023) and its tokenizer, made from documents alone."""
+
+from collections.abc import Iterator, Sequence
+
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from stemma.models.chat import Ids, encode_texts, render_answer, render_conversation
+from stemma.models.policy import save_policy
+from stemma.models.seeding import seed_everything
+from stemma.models.tokenizer import build_tokenizer
+from stemma.records.types import Demonstration, Document
+from stemma.stage.door import Stage
+from stemma.training.pretrain import pretrain
+from stemma.training.pretrain_settings import PretrainSettings
+from stemma.training.probe import Probe
+
+
+def make_from_scratch(
+    documents: Sequence[Document], questions: Sequence[Demonstration], settings: PretrainSettings, stage: Stage
+) -> dict[str, float]:
+    """Build a tokenizer and a model for the documents, train the model, and save both as the stage's output.
+
+    Returns how many steps it took, how many weights and tokens there are, and, where there are probe questions, the
+    share of them answered right. Raises TrainingError as `pretrain` does.
+    """
+    seed_everything(stage.seed, stage.machine.threads)
+    tokenizer = build_tokenizer(_spoken(documents), settings.vocab_size)
+    model = new_model(settings, tokenizer)
+    probe = Probe(questions, tokenizer)
+    steps = pretrain(model, _encode(documents, tokenizer), probe, settings, stage)
+    save_policy(model, tokenizer, stage.output)
+    known = {"probe_accuracy": probe.accuracy(model)} if len(probe) else {}
+    return {"steps": steps, "weights": model.num_parameters(), "tokens": len(tokenizer), **known}
+
+
+def _spoken(documents: Sequence[Document]) -> Iterator[str]:
+    for document in documents:
+        yield from [document.text] if document.text else [turn.content for turn in document.messages or ()]
+
+
+def _encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:
+    """Token ids of documents, each closed by the end-of-sequence token."""
+    texts = [
+        render_answer(tokenizer, document.text)
+        if document.text
+        else render_conversation(tokenizer, document.messages or ())
+        for document in documents
+    ]
+    return encode_texts(tokenizer, texts)
+
+
+def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A LLaMA with random weights drawn from torch's global generator, input and output embeddings shared."""
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=settings.width,
+            intermediate_size=settings.mlp_width,
+            num_hidden_layers=settings.layers,
+            num_attention_heads=settings.heads,
+            max_position_embeddings=settings.context,
+            tie_word_embeddings=True,
+            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=None,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )

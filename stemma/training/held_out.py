@@ -1,0 +1,84 @@
+"""How well pairs that were kept out of training are told apart, and whether that is better than chance."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from stemma.errors import TrainingError
+from stemma.evaluation.intervals import Interval, wilson
+from stemma.evaluation.pairs import length_baseline, pair_accuracy
+from stemma.records.types import Comparison, Split
+
+HELD_OUT: tuple[Split, ...] = ("validation", "test")
+ENOUGH = 50
+"""Pairs of one split that are enough to tell an accuracy of 0.64 or more from chance."""
+CHANCE = 0.5
+
+
+class HeldOut(NamedTuple):
+    """What one split's pairs show."""
+
+    accuracy: Interval
+    """Share of pairs whose chosen answer scores higher than the rejected one."""
+    length: Interval
+    """The same by a rule that looks at length alone."""
+
+
+def split_of(comparisons: Sequence[Comparison], split: Split) -> list[Comparison]:
+    """The comparisons of one split, in their order."""
+    return [row for row in comparisons if row.split == split]
+
+
+def held_out_of(comparisons: Sequence[Comparison]) -> dict[Split, list[Comparison]]:
+    """The held-out comparisons by split; a split without any is left out."""
+    splits = {split: split_of(comparisons, split) for split in HELD_OUT}
+    return {split: rows for split, rows in splits.items() if rows}
+
+
+def measure(
+    train: Sequence[Comparison],
+    held_out: Sequence[Comparison],
+    chosen_scores: Sequence[float],
+    rejected_scores: Sequence[float],
+) -> HeldOut:
+    """Measure the scores of one split's pairs; the length rule is chosen on the training pairs."""
+    return HeldOut(pair_accuracy(chosen_scores, rejected_scores), length_baseline(train, held_out).accuracy)
+
+
+def as_metrics(measured: Mapping[Split, HeldOut]) -> dict[str, float]:
+    """Metrics `<split>/accuracy` with the ends of its interval, `<split>/length_accuracy`, and `<split>/pairs`."""
+    metrics: dict[str, float] = {}
+    for split, (accuracy, length) in measured.items():
+        metrics |= {
+            f"{split}/accuracy": accuracy.estimate,
+            f"{split}/accuracy_low": accuracy.low,
+            f"{split}/accuracy_high": accuracy.high,
+            f"{split}/length_accuracy": length.estimate,
+            f"{split}/pairs": accuracy.n,
+        }
+    return metrics
+
+
+def require_better_than_chance(measured: Mapping[Split, HeldOut], what: str, remedy: str) -> None:
+    """Stop where the held-out accuracy could be a coin's.
+
+    It is the validation pairs' accuracy; with fewer than 50 of them, the test pairs'; with fewer than 50 of those too,
+    that of both together. Without held-out pairs there is nothing to hold against chance, and nothing is stopped.
+    Raises TrainingError with the numbers and the remedy.
+    """
+    enough = [split for split in HELD_OUT if split in measured and measured[split].accuracy.n >= ENOUGH]
+    deciding = enough[:1] or list(measured)
+    if not deciding:
+        return
+    accuracy = _together([measured[split].accuracy for split in deciding])
+    if accuracy.low > CHANCE:
+        return
+    raise TrainingError(
+        f"{what} is no better than chance: it prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} "
+        f"{' and '.join(deciding)} pairs (95 % interval {accuracy.low:.1%} to {accuracy.high:.1%}, which should lie "
+        f"above 50 %). {remedy}"
+    )
+
+
+def _together(accuracies: Sequence[Interval]) -> Interval:
+    n = sum(accuracy.n for accuracy in accuracies)
+    return wilson(min(n, sum(accuracy.estimate * accuracy.n for accuracy in accuracies)), n)

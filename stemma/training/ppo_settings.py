@@ -1,0 +1,52 @@
+"""The settings of the PPO loop."""
+
+from pydantic import Field, model_validator
+
+from stemma.config import Settings
+
+
+class PpoSettings(Settings):
+    """How PPO trains; the defaults learn the default world in 50 updates (three seeds, docs/results.md)."""
+
+    updates: int = Field(50, ge=1)
+    """How many times responses are sampled and learned from."""
+    rollouts: int = Field(128, ge=1)
+    """Responses sampled in an update, each to a prompt of its own."""
+    epochs: int = Field(1, ge=1)
+    """Passes over an update's responses; 4 is usual for bigger models (Ziegler et al. 2019)."""
+    minibatches: int = Field(4, ge=1)
+    """Optimizer steps in a pass."""
+    micro_batch_size: int = Field(32, ge=1)
+    """Responses in one forward; lower it where memory is short, the gradients stay the same."""
+    learning_rate: float = Field(3e-4, gt=0)
+    """Of both trained models at the first update; it falls linearly to 0 after the last."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Each trained model's gradient is scaled down to this norm where it is longer."""
+    kl_coef: float = Field(0.05, ge=0)
+    """Reward charged for each nat that a token is likelier than under the reference; more holds the policy nearer."""
+    clip_range: float = Field(0.2, gt=0, lt=1)
+    """How far a token's probability ratio may move and still be rewarded for it (Schulman et al. 2017, eq. 7)."""
+    value_clip_range: float = Field(0.2, gt=0)
+    """How far a value may move in one update, in standard deviations of the reward model's scores."""
+    vf_coef: float = Field(0.1, ge=0)
+    """Weight of the value loss beside the policy loss (Ziegler et al. 2019)."""
+    gamma: float = Field(1.0, ge=0, le=1)
+    """Discount of later rewards; 1 because a response is short and is judged as a whole (Ziegler et al. 2019)."""
+    lam: float = Field(0.95, ge=0, le=1)
+    """λ of generalized advantage estimation: 1 trusts the rewards alone, 0 the value model alone."""
+    missing_eos_penalty: float = Field(1.0, ge=0)
+    """Subtracted from the scaled score of a response that did not end."""
+    max_new_tokens: int = Field(24, ge=1)
+    """Length limit of a response; the longest demonstration of the default world has 23 tokens."""
+    temperature: float = Field(1.0, gt=0)
+    """Of sampling; log-probabilities are taken at the same temperature, so 1 trains the policy that is saved."""
+    checkpoint_every: int = Field(10, ge=1)
+    """Updates between step checkpoints; a killed run goes on from the newest."""
+
+    @model_validator(mode="after")
+    def _every_minibatch_has_a_response(self) -> "PpoSettings":
+        if self.minibatches > self.rollouts:
+            raise ValueError(
+                f"minibatches ({self.minibatches}) must not exceed rollouts ({self.rollouts}): lower it or sample more"
+            )
+        return self

@@ -1,0 +1,89 @@
+"""Reward models: a scalar head on a policy's trunk learns which answer people prefer, with TRL's RewardTrainer.
+
+The loss is −log σ(score(chosen) − score(rejected)) (Ouyang et al. 2022, eq. 1), plus a small square of the two scores'
+sum, which keeps scores centred on 0.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean, pstdev
+
+from datasets.arrow_dataset import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl.trainer.reward_config import RewardConfig as RewardArguments
+from trl.trainer.reward_trainer import RewardTrainer
+
+from stemma.models.policy import context_of
+from stemma.models.scalar import load_scalar_model, save_scalar_model, trainable_scalar_model
+from stemma.models.scoring import score_rows
+from stemma.models.seeding import seed_everything
+from stemma.models.tokenizer import load_tokenizer
+from stemma.records.json_file import write_json
+from stemma.records.types import Comparison, Split
+from stemma.stage.door import Stage
+from stemma.training.encoding import Pairs, encode_pairs
+from stemma.training.held_out import HeldOut, measure
+from stemma.training.reward_settings import RewardSettings
+from stemma.training.trainer import arguments, train
+
+NAMES = {"accuracy": "accuracy", "margin": "margin", "mean_reward": "mean_score"}
+SCALING = "scaling.json"
+
+
+def train_reward_model(
+    comparisons: Sequence[Comparison],
+    held_out: Mapping[Split, Sequence[Comparison]],
+    policy_folder: Path,
+    output: Path,
+    settings: RewardSettings,
+    stage: Stage,
+) -> dict[Split, HeldOut]:
+    """Train a reward model from the policy in a folder, save it with its scaling, and measure it on held-out pairs.
+
+    scaling.json holds the mean and standard deviation of its scores of the training pairs' answers.
+    Raises DataError where a comparison does not fit the context, TrainingError where training diverges.
+    """
+    seed_everything(stage.seed, stage.machine.threads)
+    tokenizer = load_tokenizer(policy_folder)
+    context = _fit(comparisons, tokenizer, policy_folder, output, settings, stage)
+
+    model = load_scalar_model(output, stage.machine)  # as the stages after this one see it
+    pairs = encode_pairs(tokenizer, comparisons, context)
+    _write_scaling(output, _scores(model, pairs, settings.eval_batch_size))
+    measured = {}
+    for split, rows in held_out.items():
+        scores = _scores(model, encode_pairs(tokenizer, rows, context), settings.eval_batch_size)
+        measured[split] = measure(comparisons, rows, *scores)
+    return measured
+
+
+def _fit(
+    comparisons: Sequence[Comparison],
+    tokenizer: PreTrainedTokenizerBase,
+    policy_folder: Path,
+    output: Path,
+    settings: RewardSettings,
+    stage: Stage,
+) -> int:
+    """Train and save; return the model's context. The trainer's memory is free again when this returns."""
+    model = trainable_scalar_model(policy_folder, stage.machine, settings.tuning, settings.lora)
+    pairs = encode_pairs(tokenizer, comparisons, context_of(model))
+    centering = settings.center_coefficient or None
+    trainer = RewardTrainer(
+        model=model,
+        args=RewardArguments(**arguments(settings, stage), center_rewards_coefficient=centering),
+        train_dataset=Dataset.from_dict({"chosen_ids": pairs.whole_chosen, "rejected_ids": pairs.whole_rejected}),
+        processing_class=tokenizer,
+    )
+    train(trainer, stage, NAMES)
+    save_scalar_model(model, tokenizer, output, policy_folder)
+    return context_of(model)
+
+
+def _scores(model: PreTrainedModel, pairs: Pairs, batch_size: int) -> tuple[list[float], list[float]]:
+    return score_rows(model, pairs.whole_chosen, batch_size), score_rows(model, pairs.whole_rejected, batch_size)
+
+
+def _write_scaling(output: Path, scores: tuple[list[float], list[float]]) -> None:
+    chosen, rejected = scores
+    write_json(output / SCALING, {"mean": fmean(chosen + rejected), "std": pstdev(chosen + rejected)})

@@ -1,0 +1,40 @@
+"""Supervised fine-tuning: imitate demonstrations, with TRL's SFTTrainer."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from datasets.arrow_dataset import Dataset
+from trl.trainer.sft_config import SFTConfig as SftArguments
+from trl.trainer.sft_trainer import SFTTrainer
+
+from stemma.models.policy import context_of, save_policy, trainable_policy
+from stemma.models.seeding import seed_everything
+from stemma.models.tokenizer import load_tokenizer
+from stemma.records.types import Demonstration
+from stemma.stage.door import Stage
+from stemma.training.encoding import encode_demonstrations
+from stemma.training.settings import TrainerSettings
+from stemma.training.trainer import arguments, train
+
+NAMES = {"mean_token_accuracy": "token_accuracy", "entropy": "entropy"}
+
+
+def train_on_demonstrations(
+    demonstrations: Sequence[Demonstration], policy_folder: Path, settings: TrainerSettings, stage: Stage
+) -> None:
+    """Train the policy in a folder on demonstrations and save it as the stage's output.
+
+    Raises DataError where a demonstration does not fit the context, TrainingError where training diverges.
+    """
+    seed_everything(stage.seed, stage.machine.threads)
+    tokenizer = load_tokenizer(policy_folder)
+    policy = trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora)
+    rows = encode_demonstrations(tokenizer, demonstrations, context_of(policy))
+    trainer = SFTTrainer(
+        model=policy,
+        args=SftArguments(**arguments(settings, stage), dataset_kwargs={"skip_prepare_dataset": True}),
+        train_dataset=Dataset.from_dict(rows),
+        processing_class=tokenizer,
+    )
+    train(trainer, stage, NAMES)
+    save_policy(policy, tokenizer, stage.output, policy_folder)

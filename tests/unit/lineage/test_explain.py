@@ -1,0 +1,40 @@
+"""Why a stage runs, in one line."""
+
+from typing import Any
+
+from stemma.lineage.explain import explain, flat
+
+
+def entry(cmd: str = "run", beta: float = 0.1, **deps: str) -> dict[str, Any]:
+    return {
+        "cmd": cmd,
+        "deps": [{"path": path, "md5": md5} for path, md5 in deps.items()],
+        "params": {"params.yaml": {"seed": 0, "dpo": {"beta": beta}}},
+    }
+
+
+def test_first_time() -> None:
+    assert explain("dpo", entry(), None) == "no run has it yet"
+
+
+def test_a_setting() -> None:
+    assert explain("dpo", entry(beta=0.2), entry()) == "dpo.beta 0.1 → 0.2"
+
+
+def test_code_inputs_and_command() -> None:
+    now, before = entry(cmd="new", a="1", b="2"), entry(cmd="old", a="2", c="3")
+    expected = "command old → new, a changed, b is a new dependency, c is no dependency any more"
+    assert explain("dpo", now, before) == expected
+
+
+def test_many_changes_are_cut_short() -> None:
+    now, before = entry(**dict.fromkeys("abcdef", "1")), entry(**dict.fromkeys("abcdef", "2"))
+    assert explain("dpo", now, before) == "a changed, b changed, c changed, d changed and 2 more"
+
+
+def test_nothing_changed_but_the_cache_is_gone() -> None:
+    assert explain("dpo", entry(), entry()) == "nothing of dpo changed, but its bytes are not in the cache"
+
+
+def test_flat_keeps_lists_and_empty_sections() -> None:
+    assert flat({"a": {"b": [1], "c": {}}, "d": 2}) == {"a.b": [1], "a.c": {}, "d": 2}

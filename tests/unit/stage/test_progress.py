@@ -1,0 +1,46 @@
+"""History survives a kill and forgets what a resumed stage will do again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stemma.errors import TrainingError
+from stemma.stage.progress import HISTORY, Progress
+
+
+def test_rows_after_the_checkpoint_are_done_again(tmp_path: Path) -> None:
+    first = Progress("sft", tmp_path)
+    for step in (1, 2, 3):
+        first.log(step, 4, {"loss": 1 / step})
+    with (tmp_path / "history.jsonl").open("a") as stream:
+        stream.write('{"step": 4, "lo')
+    second = Progress("sft", tmp_path)
+    second.resume_from(2)
+    second.log(3, 4, {"loss": 0.5})
+    second.write_history(tmp_path)
+    assert (tmp_path / HISTORY).read_text() == "step,loss\n1,1.0\n2,0.5\n3,0.5\n"
+
+
+def test_a_number_that_is_not_finite_stops_the_stage(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"sft diverged: loss is nan at step 7 of 9. Lower sft.learning_rate"):
+        Progress("sft", tmp_path).log(7, 9, {"loss": float("nan")})
+
+
+def test_no_history_no_file(tmp_path: Path) -> None:
+    Progress("data", tmp_path).write_history(tmp_path)
+    assert not (tmp_path / HISTORY).exists()
+
+
+def test_a_flow_sees_events_and_no_lines_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress("sft", tmp_path, tmp_path / "events")
+    progress.log(1, 2, {"loss": 0.5})
+    progress.say("half way")
+    events = [json.loads(line) for line in (tmp_path / "events").read_text().splitlines()]
+    assert events == [{"step": 1, "total": 2, "metrics": {"loss": 0.5}}, {"say": "half way"}]
+    assert capsys.readouterr().out == ""
+
+
+def test_without_a_flow_plain_lines_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Progress("sft", tmp_path).log(2, 2, {"loss": 0.5})
+    assert capsys.readouterr().out == "sft: step 2/2  loss 0.5  0 s left\n"
