@@ -15,8 +15,6 @@ QUIET = {
 PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 """Threads that wait for each other sleep: where two stages share the cores, spinning made a step 15 times as long."""
 
-for name, value in {
-    **QUIET,
-    **PATIENT,
-}.items():  # read by the libraries when they are imported, so set above all imports
+# The libraries read these when they are imported, so they are set above all imports.
+for name, value in {**QUIET, **PATIENT}.items():
     os.environ.setdefault(name, value)

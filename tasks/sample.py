@@ -25,7 +25,7 @@ class SampleConfig(Settings):
     held_out_prompts: int | None = Field(None, ge=0)
     """Prompts of the validation and of the test split to answer, the first so many of each; null answers all."""
     temperature: float = Field(1.0, gt=0)
-    """Divides the logits; 1 draws from the policy's own distribution, which is what the reward model will meet in RL."""
+    """Divides the logits; 1 draws from the policy's own distribution, which is what RL will show the reward model."""
     max_new_tokens: int = Field(24, ge=1)
     """Length limit of an answer; the longest answer of the default world has 18 tokens."""
     batch_size: int = Field(256, ge=1)

@@ -1,0 +1,52 @@
+"""Stages that are killed in the middle, and the bytes they leave when they are run again."""
+
+import os
+import shutil
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from stemma.stage.door import Stage
+from stemma.stage.manifest import file_sha256
+from stemma.stage.progress import Progress
+
+Work = Callable[[Stage], object]
+
+
+class DeadlyProgress(Progress):
+    """Kills the process, as `kill -9` would, right after a step is logged."""
+
+    last_step = 0
+
+    def log(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        super().log(step, total, metrics)
+        if step == self.last_step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def kill_after(step: int, work: Work, stage: Stage) -> None:
+    """Do the work in a child process that dies after the step; its scratch folder stays."""
+    child = os.fork()
+    if child == 0:
+        progress = DeadlyProgress(stage.name, stage.scratch)
+        progress.last_step = step
+        try:
+            work(replace(stage, progress=progress))
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "the work ended before the step was logged"
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    shutil.rmtree(stage.output)
+    stage.output.mkdir()
+
+
+def finish(work: Work, stage: Stage) -> dict[str, str]:
+    """Do the work to its end as the door does; return every file's sha256 and leave the stage as before."""
+    work(stage)
+    stage.progress.write_history(stage.output)
+    hashes = {path.name: file_sha256(path) for path in sorted(stage.output.iterdir())}
+    for folder in (stage.output, stage.scratch):
+        shutil.rmtree(folder)
+        folder.mkdir()
+    return hashes

@@ -1,0 +1,103 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from stemma.config import LoraConfig, MachineConfig
+from stemma.errors import ArtifactError
+from stemma.models.batching import pad_right
+from stemma.models.scalar import (
+    load_scalar_model,
+    save_scalar_model,
+    sequence_scores,
+    token_values,
+    trainable_scalar_model,
+)
+from stemma.models.scoring import score_rows
+from stemma.models.tokenizer import load_tokenizer
+from stemma.sampling.prompts import pad_left
+from tests.tiny import MACHINE, tiny_artifact
+from tests.tiny_reward import tiny_reward_artifact
+
+LORA = LoraConfig(r=4, alpha=8)
+ROWS = [[5, 6, 7], [8, 9, 10, 11, 12], [13]]
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def reward(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    root = tmp_path_factory.mktemp("scalar")
+    return load_scalar_model(tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft")), MACHINE)
+
+
+def alone(model: Any, row: list[int]) -> torch.Tensor:
+    return token_values(model, torch.tensor([row]), torch.ones(1, len(row), dtype=torch.long))[0]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20, deadline=None)
+@given(rows=st.lists(st.lists(st.integers(5, 99), min_size=1, max_size=8), min_size=1, max_size=4))
+def test_padding_on_either_side_changes_no_value(reward: Any, rows: list[list[int]]) -> None:
+    left, right = pad_left(rows, 0, CPU), pad_right(rows, 0, CPU)
+    for row, on_left, on_right in zip(rows, token_values(reward, *left), token_values(reward, *right), strict=True):
+        assert_close(on_left[-len(row) :], alone(reward, row), rtol=0, atol=1e-5)
+        assert_close(on_right[: len(row)], alone(reward, row), rtol=0, atol=1e-5)
+
+
+def test_the_score_is_the_value_at_the_last_token_that_is_not_padding(reward: Any) -> None:
+    expected = torch.stack([alone(reward, row)[-1] for row in ROWS])
+    assert_close(sequence_scores(reward, *pad_left(ROWS, 0, CPU)), expected, rtol=0, atol=1e-5)
+    assert_close(sequence_scores(reward, *pad_right(ROWS, 0, CPU)), expected, rtol=0, atol=1e-5)
+
+
+def test_the_score_is_what_the_trainer_of_trl_trains(reward: Any) -> None:
+    ids, mask = pad_right(ROWS, 0, CPU)
+    logits = reward(input_ids=ids, attention_mask=mask).logits.squeeze(-1)
+    assert_close(sequence_scores(reward, ids, mask), logits, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5])
+def test_scores_come_back_in_the_rows_order_whatever_the_batch(reward: Any, batch_size: int) -> None:
+    expected = [alone(reward, row)[-1].item() for row in ROWS]
+    assert score_rows(reward, ROWS, batch_size) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_new_head_scores_everything_zero(tmp_path: Path) -> None:
+    model = trainable_scalar_model(tiny_artifact(tmp_path / "sft"), MACHINE, "full", LORA)
+    assert score_rows(model, ROWS, 3) == [0.0, 0.0, 0.0]
+    assert all(parameter.requires_grad for parameter in model.parameters())
+
+
+def test_under_adapters_the_head_is_trained_and_saved_whole(tmp_path: Path) -> None:
+    sft = tiny_artifact(tmp_path / "sft")
+    model = trainable_scalar_model(sft, MACHINE, "lora", LORA)
+    trained = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    assert [name for name in trained if "lora_" not in name] == [
+        "base_model.model.score.modules_to_save.default.weight"
+    ]
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            parameter.data += 0.1
+    folder = tmp_path / "reward"
+    folder.mkdir()
+    save_scalar_model(model, load_tokenizer(sft), folder, sft)
+    loaded = load_scalar_model(folder, MACHINE)
+    assert score_rows(loaded, ROWS, 3) == pytest.approx(score_rows(model, ROWS, 3), abs=1e-5)
+    assert score_rows(loaded, ROWS, 3) != [0.0, 0.0, 0.0]
+
+
+def test_the_head_keeps_32_bits_over_a_16_bit_trunk(tmp_path: Path) -> None:
+    sft = tiny_artifact(tmp_path / "sft")
+    reward = tiny_reward_artifact(tmp_path / "reward", sft)
+    half: Any = load_scalar_model(reward, MachineConfig(precision="bf16", threads=1))
+    assert (half.dtype, half.score.weight.dtype) == (torch.bfloat16, torch.float32)
+    full = score_rows(load_scalar_model(reward, MACHINE), ROWS, 3)
+    assert score_rows(half, ROWS, 3) == pytest.approx(full, abs=0.1)
+
+
+def test_a_policy_is_not_taken_for_a_reward_model(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactError, match=r"sft holds no scalar model \(LlamaForCausalLM\)"):
+        load_scalar_model(tiny_artifact(tmp_path / "sft"), MACHINE)
