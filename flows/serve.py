@@ -1,20 +1,22 @@
 """Offer both flows to the Prefect UI of this machine: `python -m flows.serve`, which `stemma ui` starts."""
 
-from prefect import serve
+import asyncio
+
+from prefect.flows import aserve
 
 from flows.dpo import dpo
 from flows.rlhf import rlhf
 
 
-def main() -> None:
+async def main() -> None:
     """Register both flows as deployments and run what is asked for, until told to stop."""
-    serve(
-        rlhf.to_deployment("rlhf", description="Align a policy by a reward model and PPO."),
-        dpo.to_deployment("dpo", description="Align a policy straight from the pairs."),
+    await aserve(
+        await rlhf.ato_deployment("rlhf", description="Align a policy by a reward model and PPO."),
+        await dpo.ato_deployment("dpo", description="Align a policy straight from the pairs."),
         pause_on_shutdown=False,
         print_starting_message=False,
     )
 
 
 if __name__ == "__main__":
-    main()
+    asyncio.run(main())

@@ -84,9 +84,7 @@ def _spawn(
 ) -> "subprocess.Popen[bytes]":
     program = Path(sys.executable).parent / command[0]
     with log.open("wb") as stream:
-        return subprocess.Popen(
-            [str(program), *command[1:]], cwd=folder, env=environment, stdout=stream, stderr=stream
-        )
+        return subprocess.Popen([str(program), *command[1:]], cwd=folder, env=environment, stdout=stream, stderr=stream)
 
 
 def _check_port(port: int, option: str) -> None:

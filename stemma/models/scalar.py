@@ -61,7 +61,8 @@ def token_values(model: PreTrainedModel | PeftModel, input_ids: Tensor, attentio
     trunk = getattr(whole, whole.base_model_prefix)
     places = {"position_ids": position_ids(attention_mask)} if _takes_positions(trunk) else {}
     hidden = trunk(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **places).last_hidden_state
-    return cast("Tensor", whole.score(hidden).squeeze(-1).float())
+    head_dtype = next(whole.score.parameters()).dtype
+    return cast("Tensor", whole.score(hidden.to(head_dtype)).squeeze(-1).float())
 
 
 def sequence_scores(model: PreTrainedModel | PeftModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from project import Project
+
+from tests.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "pipelines" / "tiny.yaml"
@@ -42,9 +43,7 @@ def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def new_project(
-    tmp_path_factory: pytest.TempPathFactory, prefect_api: str
-) -> Callable[[str], Project]:
+def new_project(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Callable[[str], Project]:
     def make(name: str) -> Project:
         path = tmp_path_factory.mktemp(name)
         listed = subprocess.run(

@@ -1,7 +1,6 @@
 """Two flows at the same time share what they have in common and both end right."""
 
-
-from project import Project
+from tests.project import Project
 
 
 def test_two_flows_at_once(undisturbed: Project) -> None:

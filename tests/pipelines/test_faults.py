@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from project import Project
+
+from tests.project import Project
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Which stages run again, and the reason that is logged."""
 
-from project import Project
+from tests.project import Project
 
 
 def test_nothing_changed_nothing_runs(undisturbed: Project) -> None:

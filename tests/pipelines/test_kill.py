@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from project import Project, ids
+from tests.project import Project, ids
 
 STAGES = ("base", "sft", "reward", "ppo")
 

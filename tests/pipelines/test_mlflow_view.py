@@ -3,10 +3,10 @@
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
-from project import Project
 
 from flows import dpo, rlhf
 from stemma.lineage.runs import artifact_id
+from tests.project import Project
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +43,9 @@ def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: Mlflo
     _, children = runs_of(client, "calm")
     ppo = children["ppo"]
     assert ppo.data.params["ppo.kl_coef"] == str(undisturbed.found("calm").params["ppo"]["kl_coef"])
+    assert ppo.inputs is not None
+    assert ppo.outputs is not None
+    assert children["sample"].inputs is not None
     assert "settings.yaml" in {file.path for file in client.list_artifacts(ppo.info.run_id)}
     steps = client.get_metric_history(ppo.info.run_id, "objective/kl")
     assert len({point.step for point in steps}) == undisturbed.found("calm").params["ppo"]["updates"]
@@ -65,7 +68,7 @@ def test_the_registered_version_names_the_same(client: MlflowClient, undisturbed
     (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.experiment"] == "calm"]
     assert version.tags["stemma.dvc_id"] == artifact_id(run.lock["ppo"])
     assert version.tags["mlflow.source.git.commit"] == run.baseline
-    assert "dvc exp apply calm" in version.description
+    assert "dvc exp apply calm" in str(version.description)
 
 
 def test_pictures_are_drawn(client: MlflowClient) -> None:

@@ -2,10 +2,9 @@
 
 import json
 
-from project import Project
-
 from flows import dpo, rlhf
 from stemma.lineage.dvc import read_lock
+from tests.project import Project
 
 
 def test_a_run_is_a_dvc_experiment_with_its_settings_and_metrics(undisturbed: Project) -> None:

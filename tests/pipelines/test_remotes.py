@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from project import Project
+from tests.project import Project
 
 
 def test_a_second_clone_gets_the_model(undisturbed: Project, tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from typing import Any
 from stemma.lineage.explain import explain, flat
 
 
-def entry(cmd: str = "run", beta: float = 0.1, **deps: str) -> dict[str, Any]:
+def entry(cmd: str = "run", beta: float = 0.1, deps: dict[str, str] | None = None) -> dict[str, Any]:
     return {
         "cmd": cmd,
-        "deps": [{"path": path, "md5": md5} for path, md5 in deps.items()],
+        "deps": [{"path": path, "md5": md5} for path, md5 in (deps or {}).items()],
         "params": {"params.yaml": {"seed": 0, "dpo": {"beta": beta}}},
     }
 
@@ -22,13 +22,13 @@ def test_a_setting() -> None:
 
 
 def test_code_inputs_and_command() -> None:
-    now, before = entry(cmd="new", a="1", b="2"), entry(cmd="old", a="2", c="3")
+    now, before = entry("new", deps={"a": "1", "b": "2"}), entry("old", deps={"a": "2", "c": "3"})
     expected = "command old → new, a changed, b is a new dependency, c is no dependency any more"
     assert explain("dpo", now, before) == expected
 
 
 def test_many_changes_are_cut_short() -> None:
-    now, before = entry(**dict.fromkeys("abcdef", "1")), entry(**dict.fromkeys("abcdef", "2"))
+    now, before = entry(deps=dict.fromkeys("abcdef", "1")), entry(deps=dict.fromkeys("abcdef", "2"))
     assert explain("dpo", now, before) == "a changed, b changed, c changed, d changed and 2 more"
 
 

@@ -107,9 +107,7 @@ def test_another_base_than_the_recorded_one_is_refused(tmp_path: Path) -> None:
 def test_a_missing_base_is_named(tmp_path: Path) -> None:
     folder, _ = adapted(tiny_artifact(tmp_path / "sft"), tmp_path / "ppo")
     shutil.rmtree(tmp_path / "sft")
-    with pytest.raises(
-        ArtifactError, match=r"adapters for .*sft, which is not there; `dvc checkout .*sft` restores it"
-    ):
+    with pytest.raises(ArtifactError, match="sft, which is not there; restore it with `dvc checkout"):
         load_policy(folder, MACHINE)
 
 
