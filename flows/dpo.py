@@ -7,9 +7,11 @@ from flows.settings import DpoSettings
 
 STAGES = ("data", "base", "sft", "sample", "label", "judge", "dpo", "eval_dpo")
 
+DEFAULTS = DpoSettings()
+
 
 @flow(name="dpo", flow_run_name=run_name)
-def dpo(settings: DpoSettings, name: str = "") -> FlowReport:
+def dpo(settings: DpoSettings = DEFAULTS, name: str = "") -> FlowReport:
     """Align a policy straight from the pairs.
 
     Args:

@@ -7,9 +7,11 @@ from flows.settings import RlhfSettings
 
 STAGES = ("data", "base", "sft", "sample", "label", "judge", "reward", "ppo", "eval_ppo")
 
+DEFAULTS = RlhfSettings()
+
 
 @flow(name="rlhf", flow_run_name=run_name)
-def rlhf(settings: RlhfSettings, name: str = "") -> FlowReport:
+def rlhf(settings: RlhfSettings = DEFAULTS, name: str = "") -> FlowReport:
     """Align a policy by a reward model and PPO.
 
     Args:

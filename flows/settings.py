@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
-from tasks.base import BaseConfig
-from tasks.sample import SampleConfig
 
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError
 from stemma.stage.definition import PARAMS_FILE
+from tasks.base import BaseConfig
 from tasks.data import DataConfig
 from tasks.dpo import DpoConfig
 from tasks.eval import EvalConfig
@@ -18,6 +17,7 @@ from tasks.judge import JudgeConfig
 from tasks.label import LabelConfig
 from tasks.ppo import PpoConfig
 from tasks.reward import RewardConfig
+from tasks.sample import SampleConfig
 from tasks.sft import SftConfig
 
 
@@ -29,7 +29,7 @@ class FlowMachineConfig(MachineConfig):
 
 
 class RegistryConfig(Settings):
-    """Where the finished policy is registered."""
+    """The registry section."""
 
     model: str = Field("policy", pattern=r"^[A-Za-z0-9_-]+$")
     """Name of the registered model in MLflow that gets a new version."""

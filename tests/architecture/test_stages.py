@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows import dpo, rlhf
-from flows.settings import ProjectSettings
+from flows.settings import DpoSettings, ProjectSettings, RlhfSettings
 from stemma.config import parse_settings, read_yaml
 from stemma.lineage.closure import import_closure
 from stemma.stage.definition import StageDefinition, read_definitions
@@ -61,3 +61,10 @@ def test_a_bad_setting_costs_no_import_of_torch(module: str) -> None:
     code = f"import sys, {module}; print([m for m in ('torch', 'mlflow', 'transformers', 'trl') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_setting_has_a_sentence_in_the_form() -> None:
+    for settings in (RlhfSettings, DpoSettings):
+        for name, model in settings.model_json_schema()["$defs"].items():
+            silent = [field for field, schema in model["properties"].items() if not schema.get("description")]
+            assert not silent, f"{name}: {silent}"

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from stemma.errors import DataError
@@ -34,7 +36,7 @@ def test_prompt_and_answer_joined_are_the_whole_conversation() -> None:
 
 def test_the_template_marks_what_the_assistant_says() -> None:
     whole = [*(m.model_dump() for m in QUESTION), {"role": "assistant", "content": "i do not know ."}]
-    encoded = TOKENIZER.apply_chat_template(whole, return_dict=True, return_assistant_tokens_mask=True)
+    encoded: Any = TOKENIZER.apply_chat_template(whole, return_dict=True, return_assistant_tokens_mask=True)
     said = [i for i, mine in zip(encoded["input_ids"], encoded["assistant_masks"], strict=True) if mine]
     assert TOKENIZER.decode(said) == "i do not know .<|end|>"
 

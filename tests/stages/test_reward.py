@@ -1,0 +1,99 @@
+import json
+from pathlib import Path
+from statistics import fmean, pstdev
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stemma.config import LoraConfig
+from stemma.errors import DataError, TrainingError
+from stemma.models.scalar import load_scalar_model
+from stemma.models.scoring import score_rows
+from stemma.models.tokenizer import load_tokenizer
+from stemma.records.jsonl import write_rows
+from stemma.records.types import Comparison
+from stemma.stage.door import Stage
+from stemma.training.encoding import encode_pairs
+from tasks.reward import RewardConfig, train_reward
+from tests.killing import finish, kill_after
+from tests.tiny import MACHINE, tiny_artifact, tiny_comparisons, tiny_stage
+
+CONFIG = RewardConfig(batch_size=4, epochs=5, learning_rate=3e-3, checkpoint_every=10)
+LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
+ROWS = [*tiny_comparisons("train"), *tiny_comparisons("validation"), *tiny_comparisons("test")]
+
+
+def turned(row: Comparison) -> Comparison:
+    return row.model_copy(update={"chosen": row.rejected, "rejected": row.chosen})
+
+
+def stage_with(root: Path, comparisons: list[Comparison]) -> Stage:
+    tiny_artifact(root / "artifacts" / "sft")
+    label = root / "artifacts" / "label"
+    label.mkdir()
+    write_rows(label / "comparisons.jsonl", comparisons)
+    return tiny_stage(root, "reward", ["sft", "label"])
+
+
+def test_it_learns_what_is_preferred_and_every_weight_moves(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, ROWS)
+    metrics = train_reward(CONFIG, stage)
+    assert metrics["train/pairs"] == metrics["test/pairs"] == 24
+    assert metrics["test/accuracy"] == metrics["validation/accuracy"] == 1.0
+    assert metrics["test/accuracy_low"] > 0.8
+    assert metrics["test/length_accuracy"] == 1.0  # here the shorter answer always wins
+    before, after = load_file(stage.input("sft") / "model.safetensors"), load_file(stage.output / "model.safetensors")
+    assert after.pop("score.weight").any()
+    assert before.keys() == after.keys()
+    assert [name for name in before if torch.equal(before[name], after[name])] == []
+    assert set(stage.progress.rows()[0]) == {
+        "step", "loss", "learning_rate", "grad_norm", "accuracy", "margin", "mean_score"
+    }  # fmt: skip
+
+
+def test_scaling_is_where_the_training_answers_scores_lie(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, ROWS)
+    train_reward(CONFIG, stage)
+    model, tokenizer = load_scalar_model(stage.output, MACHINE), load_tokenizer(stage.output)
+    pairs = encode_pairs(tokenizer, tiny_comparisons("train"), 64)
+    scores = score_rows(model, pairs.whole_chosen, 256) + score_rows(model, pairs.whole_rejected, 256)
+    scaling = json.loads((stage.output / "scaling.json").read_text())
+    assert scaling == pytest.approx({"mean": fmean(scores), "std": pstdev(scores)}, abs=1e-5)
+
+
+def test_with_adapters_only_they_and_the_head_are_trained(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, ROWS)
+    metrics = train_reward(LORA, stage)
+    assert metrics["test/accuracy"] > 0.8
+    weights = load_file(stage.output / "adapter_model.safetensors")
+    assert [name for name in weights if "lora_" not in name] == ["base_model.model.score.weight"]
+    assert all(weight.any() for weight in weights.values())
+
+
+@pytest.mark.parametrize("config", [CONFIG, LORA], ids=["full", "lora"])
+def test_killed_and_run_again_it_ends_with_the_same_bytes(config: RewardConfig, tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, ROWS)
+    undisturbed = finish(lambda stage: train_reward(config, stage), stage)
+    kill_after(20, lambda stage: train_reward(config, stage), stage)
+    assert finish(lambda stage: train_reward(config, stage), stage) == undisturbed
+
+
+def test_labels_that_do_not_hold_elsewhere_stop_the_run(tmp_path: Path) -> None:
+    contrary = [turned(row) for row in tiny_comparisons("validation")]
+    stage = stage_with(tmp_path, [*tiny_comparisons("train"), *contrary])
+    message = r"the reward model is no better than chance: .* 0\.0% of 24 validation pairs .* Look at the labels"
+    with pytest.raises(TrainingError, match=message):
+        train_reward(CONFIG, stage)
+
+
+def test_chance_may_be_allowed(tmp_path: Path) -> None:
+    contrary = [turned(row) for row in tiny_comparisons("validation")]
+    stage = stage_with(tmp_path, [*tiny_comparisons("train"), *contrary])
+    metrics = train_reward(CONFIG.model_copy(update={"must_beat_chance": False, "epochs": 2}), stage)
+    assert metrics["validation/accuracy"] < 0.5
+
+
+def test_without_training_pairs_there_is_nothing_to_learn(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no comparison of the train split"):
+        train_reward(CONFIG, stage_with(tmp_path, tiny_comparisons("test")))

@@ -1,0 +1,116 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from stemma.config import LoraConfig, MachineConfig
+from stemma.errors import DataError, TrainingError
+from stemma.models.policy import load_policy
+from stemma.models.tokenizer import load_tokenizer
+from stemma.records.jsonl import write_rows
+from stemma.records.types import Demonstration
+from stemma.stage.door import Stage
+from tasks.sft import SftConfig, train_sft
+from tests.killing import finish, kill_after
+from tests.tiny import MACHINE, conversation, tiny_artifact, tiny_demonstrations, tiny_stage
+
+CONFIG = SftConfig(batch_size=4, epochs=4, learning_rate=3e-3, checkpoint_every=10)
+LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return stage_with(tmp_path, tiny_demonstrations() * 3)
+
+
+def stage_with(root: Path, demonstrations: list[Demonstration]) -> Stage:
+    tiny_artifact(root / "artifacts" / "base")
+    data = root / "artifacts" / "data"
+    data.mkdir()
+    write_rows(data / "demonstrations.jsonl", demonstrations)
+    return tiny_stage(root, "sft", ["data", "base"])
+
+
+def test_every_weight_moves_and_the_loss_falls(stage: Stage) -> None:
+    train_sft(CONFIG, stage)
+    before = load_file(stage.input("base") / "model.safetensors")
+    after = load_file(stage.output / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert [name for name in before if torch.equal(before[name], after[name])] == []
+    rows = stage.progress.rows()
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["token_accuracy"] > rows[0]["token_accuracy"]
+    assert set(rows[0]) == {"step", "loss", "learning_rate", "grad_norm", "token_accuracy", "entropy"}
+
+
+def test_with_adapters_only_they_are_trained(stage: Stage) -> None:
+    train_sft(LORA, stage)
+    weights = load_file(stage.output / "adapter_model.safetensors")
+    assert all("lora_A" in name or "lora_B" in name for name in weights)
+    assert all(weight.any() for weight in weights.values())  # each B began as zeros
+    base, sft = load_policy(stage.input("base"), MACHINE), load_policy(stage.output, MACHINE)
+    unchanged = {name for name, value in base.state_dict().items() if torch.equal(value, sft.state_dict()[name])}
+    assert unchanged == {name for name in base.state_dict() if "proj" not in name}
+
+
+@pytest.mark.parametrize("config", [CONFIG, LORA], ids=["full", "lora"])
+def test_killed_and_run_again_it_ends_with_the_same_bytes(config: SftConfig, stage: Stage) -> None:
+    undisturbed = finish(lambda stage: train_sft(config, stage), stage)
+    kill_after(20, lambda stage: train_sft(config, stage), stage)
+    assert [path.name for path in (stage.scratch / "steps").glob("checkpoint-*")] == ["checkpoint-10"]
+    assert finish(lambda stage: train_sft(config, stage), stage) == undisturbed
+    assert not [name for name in undisturbed if name.endswith((".bin", ".pt", ".pth", "README.md"))]
+
+
+def test_a_checkpoint_that_the_kill_cut_short_is_passed_over(stage: Stage) -> None:
+    undisturbed = finish(lambda stage: train_sft(CONFIG, stage), stage)
+    kill_after(30, lambda stage: train_sft(CONFIG, stage), stage)
+    newest = stage.scratch / "steps" / "checkpoint-20"
+    (newest / "whole").unlink()
+    (newest / "optimizer.pt").write_bytes(b"half")
+    assert finish(lambda stage: train_sft(CONFIG, stage), stage) == undisturbed
+
+
+def test_a_split_batch_teaches_the_same(stage: Stage) -> None:
+    for accumulation in (1, 2):
+        train_sft(CONFIG.model_copy(update={"accumulation": accumulation, "epochs": 1}), stage)
+        weights = load_file(stage.output / "model.safetensors")
+        if accumulation == 1:
+            whole = weights
+            (stage.scratch / "steps").rename(stage.scratch / "done")
+    for name, weight in weights.items():
+        torch.testing.assert_close(weight, whole[name], rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("config", [CONFIG, LORA], ids=["full", "lora"])
+def test_16_bit_arithmetic_trains_too(config: SftConfig, stage: Stage) -> None:
+    half: Any = {**stage.__dict__, "machine": MachineConfig(precision="bf16", threads=1)}
+    train_sft(config.model_copy(update={"gradient_checkpointing": True}), Stage(**half))
+    rows = stage.progress.rows()
+    assert rows[-1]["loss"] < rows[0]["loss"]
+
+
+def test_the_tokenizer_and_its_template_travel_with_the_model(stage: Stage) -> None:
+    train_sft(CONFIG.model_copy(update={"epochs": 1}), stage)
+    ours, theirs = load_tokenizer(stage.output), load_tokenizer(stage.input("base"))
+    assert ours.chat_template == theirs.chat_template
+    assert (stage.output / "tokenizer.json").read_bytes() == (stage.input("base") / "tokenizer.json").read_bytes()
+
+
+def test_divergence_is_told(stage: Stage) -> None:
+    config = CONFIG.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30})
+    with pytest.raises(TrainingError, match=r"sft diverged: .* Lower sft\.learning_rate"):
+        train_sft(config, stage)
+
+
+def test_a_demonstration_that_does_not_fit_is_named(tmp_path: Path) -> None:
+    long = Demonstration(prompt=conversation("where ?"), completion="know " * 70)
+    with pytest.raises(DataError, match="1 of 1 demonstrations are longer than the model's context of 64 tokens"):
+        train_sft(CONFIG, stage_with(tmp_path, [long]))
+
+
+def test_without_demonstrations_there_is_nothing_to_imitate(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"demonstrations.jsonl is empty"):
+        train_sft(CONFIG, stage_with(tmp_path, []))

@@ -1,0 +1,69 @@
+import shutil
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from stemma.errors import ArtifactError, ServiceError, SettingsError
+from stemma.models.hub import check_folder, content_digest, fetch, taken_files
+from stemma.stage.manifest import file_sha256
+from tests.tiny_hub import COMMIT, REPOSITORY, tiny_hub
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    folder = tmp_path / "repository"
+    (folder / "original").mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "pytorch_model.bin", "modeling_own.py"):
+        (folder / name).write_text(f"{name}: its content\n")
+    (folder / "original" / "model.safetensors").write_text("a second copy\n")
+    return folder
+
+
+def test_only_weights_settings_and_tokenizer_are_fetched(repository: Path) -> None:
+    with tiny_hub(repository) as (address, asked):
+        folder = fetch(REPOSITORY, COMMIT, address)
+    assert sorted(path.name for path in folder.iterdir()) == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert not [path for path in asked if path.endswith((".bin", ".py"))]
+
+
+def test_what_was_fetched_once_needs_no_hub(repository: Path) -> None:
+    with tiny_hub(repository) as (address, _):
+        first = fetch(REPOSITORY, COMMIT, address)
+    assert fetch(REPOSITORY, COMMIT, "http://127.0.0.1:9") == first
+
+
+@pytest.mark.parametrize(("name", "commit"), [("tiny/other", COMMIT), (REPOSITORY, "f" * 40)])
+def test_what_the_hub_does_not_have_is_told(repository: Path, name: str, commit: str) -> None:
+    with tiny_hub(repository) as (address, _), pytest.raises(ServiceError, match=f"{name} at commit {commit}"):
+        fetch(name, commit, address)
+
+
+def test_files_are_recorded_by_sha256(repository: Path) -> None:
+    assert taken_files(repository) == {
+        name: file_sha256(repository / name) for name in ("config.json", "model.safetensors", "tokenizer.json")
+    }
+
+
+def test_pickled_weights_are_refused(repository: Path) -> None:
+    (repository / "model.safetensors").unlink()
+    with pytest.raises(ArtifactError, match="holds no weights as safetensors"):
+        taken_files(repository)
+
+
+def test_a_folder_must_hold_what_the_settings_name(repository: Path) -> None:
+    digest = content_digest(repository)
+    assert check_folder(repository, digest) == repository
+    (repository / "README.md").write_text("not taken, so it does not count\n")
+    assert content_digest(repository) == digest
+    (repository / "config.json").write_text("other\n")
+    with pytest.raises(SettingsError, match=f"its content is {content_digest(repository)}"):
+        check_folder(repository, digest)
+    shutil.rmtree(repository)
+    with pytest.raises(SettingsError, match="is not a folder"):
+        check_folder(repository, digest)

@@ -1,0 +1,59 @@
+import pytest
+
+from stemma.errors import TrainingError
+from stemma.evaluation.intervals import wilson
+from stemma.records.types import Split
+from stemma.training.held_out import HeldOut, as_metrics, held_out_of, measure, require_better_than_chance, split_of
+from tests.tiny import tiny_comparisons
+
+REMEDY = "Look at the labels."
+
+
+def measured(**splits: tuple[float, int]) -> dict[Split, HeldOut]:
+    return {split: HeldOut(wilson(right, n), wilson(n / 2, n)) for split, (right, n) in splits.items()}  # type: ignore[misc]
+
+
+def test_comparisons_are_divided_by_split() -> None:
+    rows = [*tiny_comparisons("train"), *tiny_comparisons("test"), *tiny_comparisons("judge")]
+    assert split_of(rows, "train") == tiny_comparisons("train")
+    assert held_out_of(rows) == {"test": tiny_comparisons("test")}
+
+
+def test_accuracy_stands_beside_what_length_alone_would_reach() -> None:
+    train, held_out = tiny_comparisons("train"), tiny_comparisons("test")[:4]
+    result = measure(train, held_out, [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0])
+    assert result.accuracy.estimate == 0.875  # three right, one tie
+    assert result.length.estimate == 1.0  # the abstention is always the shorter answer
+    assert as_metrics({"test": result}) == {
+        "test/accuracy": 0.875,
+        "test/accuracy_low": result.accuracy.low,
+        "test/accuracy_high": result.accuracy.high,
+        "test/length_accuracy": 1.0,
+        "test/pairs": 4,
+    }
+
+
+def test_what_is_better_than_chance_passes() -> None:
+    require_better_than_chance(measured(validation=(70, 100), test=(10, 100)), "the model", REMEDY)
+
+
+def test_chance_is_told_with_its_numbers_and_the_remedy() -> None:
+    message = r"the model is no better than chance: .* 52\.0% of 100 validation pairs .* 42\.\d% to 61\.\d%.* Look at"
+    with pytest.raises(TrainingError, match=message):
+        require_better_than_chance(measured(validation=(52, 100), test=(100, 100)), "the model", REMEDY)
+
+
+def test_with_few_validation_pairs_the_test_pairs_decide() -> None:
+    require_better_than_chance(measured(validation=(5, 20), test=(70, 100)), "the model", REMEDY)
+    with pytest.raises(TrainingError, match="100 test pairs"):
+        require_better_than_chance(measured(validation=(20, 20), test=(50, 100)), "the model", REMEDY)
+
+
+def test_with_few_of_both_they_decide_together() -> None:
+    require_better_than_chance(measured(validation=(25, 30), test=(25, 30)), "the model", REMEDY)
+    with pytest.raises(TrainingError, match="60 validation and test pairs"):
+        require_better_than_chance(measured(validation=(15, 30), test=(16, 30)), "the model", REMEDY)
+
+
+def test_without_held_out_pairs_nothing_is_held_against_chance() -> None:
+    require_better_than_chance({}, "the model", REMEDY)
