@@ -14,7 +14,7 @@ def stage_pictures(workspace: Path, stage: str) -> dict[str, Any]:
 
     folder = workspace / ARTIFACTS / stage
     pictures = {}
-    if (folder / HISTORY).exists():
+    if (folder / HISTORY).exists() and "," in (folder / HISTORY).open(encoding="utf-8").readline():
         pictures["history"] = draw_history(folder / HISTORY)
     if stage.startswith("eval_"):
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))

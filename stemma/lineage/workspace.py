@@ -83,7 +83,8 @@ def check_disk(root: Path) -> None:
     if free < LEAST_FREE_BYTES:
         raise WorkspaceError(
             f"the disk of {root} has {free / 2**20:.0f} MiB free, and a run needs "
-            f"{LEAST_FREE_BYTES / 2**20:.0f} MiB to begin; free some, or move the DVC cache with `dvc cache dir --local FOLDER`"
+            f"{LEAST_FREE_BYTES / 2**20:.0f} MiB to begin; free some, or move the DVC cache: "
+            "`dvc cache dir --local FOLDER`"
         )
 
 

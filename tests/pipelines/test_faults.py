@@ -1,6 +1,7 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -113,3 +114,20 @@ def test_a_diverging_loss_stops_the_flow_with_the_numbers(project: Project) -> N
         printed = project.run("dpo", "nan", "--set", "base.learning_rate=1e30", status=2)
     assert "diverged" in printed or "never" in printed
     assert "Traceback" not in printed
+
+
+def test_a_full_disk_is_told_before_anything_begins(project: Project, tmp_path: Path) -> None:
+    """On a real file system of 64 MiB, where this machine lets one be mounted."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(small)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small file system needs root")
+    try:
+        project.git("clone", "--quiet", ".", str(small / "clone"))
+        printed = Project(small / "clone", project.environment).run("dpo", "x", status=2)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert "MiB free, and a run needs 1024 MiB to begin" in printed
