@@ -1,6 +1,7 @@
 """The command line: `stemma run | runs | show | ui`."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,19 +67,24 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+def _print(text: str) -> int:
+    """Print a page; a reader that closes the pipe early (`| head`) is no error."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    print(text)
+    return 0
+
+
 def _runs(_: argparse.Namespace) -> int:
     from stemma.lineage.show import runs_table
 
-    print(runs_table(find_project(Path.cwd())))
-    return 0
+    return _print(runs_table(find_project(Path.cwd())))
 
 
 def _show(options: argparse.Namespace) -> int:
     from stemma.lineage.show import runs_json, runs_page
 
     root = find_project(Path.cwd())
-    print((runs_json if options.json else runs_page)(root, options.runs))
-    return 0
+    return _print((runs_json if options.json else runs_page)(root, options.runs))
 
 
 def _ui(options: argparse.Namespace) -> int:

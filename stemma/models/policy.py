@@ -9,7 +9,7 @@ from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from stemma.config import LoraConfig, MachineConfig, Tuning
-from stemma.errors import ArtifactError
+from stemma.errors import ArtifactError, SettingsError
 from stemma.models.adapters import base_of, merged, save_adapters, with_adapters
 from stemma.models.tokenizer import save_tokenizer
 
@@ -66,7 +66,14 @@ def frozen_dtype(machine: MachineConfig) -> torch.dtype:
 
 
 def place(model: M, machine: MachineConfig) -> M:
-    """Move the model to the machine's device."""
+    """Move the model to the machine's device.
+
+    Raises SettingsError where that is a GPU and there is none.
+    """
+    if machine.device == "cuda" and not torch.cuda.is_available():
+        raise SettingsError(
+            "machine.device is cuda, but torch finds no GPU here; set it to cpu, or install a CUDA torch"
+        )
     nn.Module.to(model, machine.device)
     return model
 

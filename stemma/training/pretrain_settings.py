@@ -58,6 +58,6 @@ class PretrainSettings(Settings):
 
     @model_validator(mode="after")
     def _decay_fits(self) -> "PretrainSettings":
-        if self.decay_steps > self.max_steps:
-            raise ValueError(f"decay_steps ({self.decay_steps}) must not exceed max_steps ({self.max_steps})")
+        if self.decay_steps >= self.max_steps:
+            raise ValueError(f"decay_steps ({self.decay_steps}) must be less than max_steps ({self.max_steps})")
         return self

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -13,6 +14,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from stemma.errors import SettingsError
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
 from stemma.training.checkpoints import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
@@ -23,7 +25,12 @@ EVERY_TRAINER = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": 
 
 
 def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
-    """The arguments that all trainers share; what their libraries would choose by the machine is set here instead."""
+    """The arguments that all trainers share; what their libraries would choose by the machine is set here instead.
+
+    Raises SettingsError where several GPUs are visible: a stage runs on one, and the trainers would spread over all.
+    """
+    if stage.machine.device == "cuda" and torch.cuda.device_count() > 1:
+        raise SettingsError("a stage runs on one GPU, and several are visible; name one, as in CUDA_VISIBLE_DEVICES=0")
     return {
         "output_dir": str(_steps_folder(stage)),
         "seed": stage.seed,

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from stemma.config import LoraConfig, MachineConfig
-from stemma.errors import ArtifactError
+from stemma.errors import ArtifactError, SettingsError
 from stemma.models.chat import encode_prompts
 from stemma.models.policy import context_of, load_policy, save_policy, trainable_policy
 from stemma.models.tokenizer import load_tokenizer
@@ -135,3 +135,9 @@ def test_frozen_weights_take_the_machines_precision_and_adapters_keep_32_bits(tm
 
 def test_the_context_is_the_models_own(tmp_path: Path) -> None:
     assert context_of(load_policy(tiny_artifact(tmp_path / "sft", context=48), MACHINE)) == 48
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="tells what happens where there is no GPU")
+def test_a_gpu_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"machine\.device is cuda, but torch finds no GPU"):
+        load_policy(tiny_artifact(tmp_path / "sft"), MachineConfig(device="cuda", threads=1))

@@ -27,7 +27,7 @@ def test_with_questions_the_rate_stays_until_the_fall_is_decided() -> None:
     ("values", "message"),
     [
         ({"width": 30, "heads": 4}, "must be a multiple of twice the heads"),
-        ({"decay_steps": 30, "max_steps": 20}, r"decay_steps \(30\) must not exceed max_steps \(20\)"),
+        ({"decay_steps": 30, "max_steps": 20}, r"decay_steps \(30\) must be less than max_steps \(20\)"),
         ({"probe_every": 15}, "multiple of 10"),
     ],
 )
