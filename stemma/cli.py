@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stemma.errors import StemmaError
-from stemma.lineage.environment import quiet
 from stemma.lineage.git import find_project
 
 FAULT_STATUS = 2
@@ -15,7 +14,6 @@ FAULT_STATUS = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status: 0, or 2 where something was told to the person as an error."""
-    quiet()
     options = _parser().parse_args(arguments)
     try:
         status: int = options.command(options)

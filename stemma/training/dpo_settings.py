@@ -8,7 +8,7 @@ from stemma.training.settings import TrainerSettings
 class DpoSettings(TrainerSettings):
     """How a policy is trained on comparisons without a reward model."""
 
-    learning_rate: float = Field(3e-4, gt=0)
+    learning_rate: float = Field(2e-4, gt=0)
     """Of AdamW at the first step; it falls linearly to 0. Suits 1 M weights; take 5e-7 to 5e-6 for 0.5 B or more."""
     epochs: int = Field(2, ge=1)
     """Passes over the comparisons."""

@@ -23,7 +23,7 @@ class PpoSettings(Settings):
     max_grad_norm: float = Field(1.0, gt=0)
     """Each trained model's gradient is scaled down to this norm where it is longer."""
     kl_coef: float = Field(0.1, ge=0)
-    """Reward charged a nat that a token is likelier than under the reference; 0.05 and 0.2 did a little worse."""
+    """Reward charged a nat that a token is likelier than under the reference; 0.05 to 0.2 did about as well."""
     clip_range: float = Field(0.2, gt=0, lt=1)
     """How far a token's probability ratio may move and still be rewarded for it (Schulman et al. 2017, eq. 7)."""
     value_clip_range: float = Field(0.2, gt=0)
