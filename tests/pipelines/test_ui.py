@@ -1,0 +1,82 @@
+"""`stemma ui`: both servers on loopback, and a flow started from the Prefect UI's form."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.project import Project
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def ask(url: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310 -- our own server
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        return json.loads(answer.read())
+
+
+@pytest.fixture
+def servers(undisturbed: Project) -> Iterator[tuple[str, str]]:
+    """The Prefect API and the MLflow UI of a running `stemma ui`."""
+    ports = free_port(), free_port()
+    environment = {key: value for key, value in undisturbed.environment.items() if key != "PREFECT_API_URL"}
+    command = [sys.executable, "-m", "stemma", "ui", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
+    process = subprocess.Popen(
+        command, cwd=undisturbed.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout is not None
+    printed = process.stdout.readline()
+    assert f"http://127.0.0.1:{ports[0]}" in printed, printed + (process.communicate()[0] or "")
+    assert f"http://127.0.0.1:{ports[1]}" in process.stdout.readline()
+    yield f"http://127.0.0.1:{ports[0]}/api", f"http://127.0.0.1:{ports[1]}"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 0
+
+
+def deployment(api: str, flow: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            found: dict[str, Any] = ask(f"{api}/deployments/name/{flow}/{flow}")
+        except OSError:
+            assert time.monotonic() < deadline, f"deployment {flow} never appeared"
+            time.sleep(0.5)
+            continue
+        return found
+
+
+def test_a_run_from_the_form(servers: tuple[str, str], undisturbed: Project) -> None:
+    api, mlflow = servers
+    with urllib.request.urlopen(f"{mlflow}/health", timeout=10) as answer:  # noqa: S310
+        assert answer.status == 200
+    offered = deployment(api, "dpo")
+    form = offered["parameter_openapi_schema"]["definitions"]["DpoConfig"]["properties"]
+    assert "How strongly the policy is held to the reference" in form["beta"]["description"]
+    assert form["tuning"]["enum"] == ["full", "lora"]
+    params = undisturbed.found("straight").params
+    settings = {key: value for key, value in params.items() if key not in {"flows", "reward", "ppo"}}
+    run = ask(
+        f"{api}/deployments/{offered['id']}/create_flow_run", {"parameters": {"settings": settings, "name": "form"}}
+    )
+    deadline = time.monotonic() + 180
+    while run["state"]["type"] not in {"COMPLETED", "FAILED", "CRASHED"}:
+        assert time.monotonic() < deadline, run["state"]
+        time.sleep(1)
+        run = ask(f"{api}/flow_runs/{run['id']}")
+    assert run["state"]["type"] == "COMPLETED", run["state"]
+    assert run["name"] == "form"
+    assert undisturbed.found("form").made == {}
+    assert undisturbed.found("form").trailers["Prefect-Flow-Run"] == run["id"]
