@@ -12,7 +12,7 @@ from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.own_data import make_dataset
-from stemma.records.reading import read_files
+from stemma.records.reading import Limits, read_files
 from stemma.records.types import Split
 from stemma.stage.door import Stage, run_stage
 from stemma.world.settings import WorldConfig
@@ -29,7 +29,9 @@ class DataConfig(Settings):
     ignored_fields: tuple[str, ...] = ()
     """Fields of your rows to leave out, such as an id, before the rows' form is recognised."""
     max_prompt_chars: int = Field(8000, ge=1)
-    """Rows whose prompt is longer than this are rejected."""
+    """Rows whose prompt is longer than this are rejected; four characters are about a token."""
+    max_answer_chars: int = Field(8000, ge=1)
+    """Rows with an answer longer than this are rejected; with the prompt it must fit the model's context."""
     max_rejected_share: float = Field(0.05, ge=0, le=1)
     """The stage fails where more than this share of your rows is rejected."""
     judge_share: float = Field(0.2, ge=0, lt=1)
@@ -72,7 +74,8 @@ def prepare_data(config: DataConfig, stage: Stage) -> None:
 def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     _check_under_inputs(config.files)
     paths = {str(PurePosixPath(name).relative_to(INPUTS)): Path(name) for name in config.files}
-    reading = read_files(paths, config.ignored_fields, config.max_prompt_chars)
+    limits = Limits(config.max_prompt_chars, config.max_answer_chars)
+    reading = read_files(paths, config.ignored_fields, limits)
     reading.check(config.max_rejected_share)
     if reading.rejects:
         stage.progress.say(f"{len(reading.rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from stemma.errors import DataError
 from stemma.records.example import Example
@@ -54,7 +55,14 @@ class Reading:
         return "\n".join(lines + [f"  and {left} other reasons"] * (left > 0))
 
 
-def read_files(paths: Mapping[str, Path], ignored: Collection[str], max_prompt_chars: int) -> Reading:
+class Limits(NamedTuple):
+    """How long the texts of a row may be."""
+
+    max_prompt_chars: int
+    max_answer_chars: int
+
+
+def read_files(paths: Mapping[str, Path], ignored: Collection[str], limits: Limits) -> Reading:
     """Read every row of every file; `paths` gives each file's name in reports.
 
     A row that repeats an earlier one of the same content is rejected, in whichever file that was.
@@ -67,7 +75,7 @@ def read_files(paths: Mapping[str, Path], ignored: Collection[str], max_prompt_c
         rows = read_source(path)
         for row in rows:
             try:
-                example = _taken(row, ignored, max_prompt_chars)
+                example = _taken(row, ignored, limits)
                 _check_new(example, first_places)
             except RowFault as fault:
                 reading.rejects.append(Reject(file=name, line=row.line, field=fault.field, reason=fault.reason))
@@ -80,14 +88,20 @@ def read_files(paths: Mapping[str, Path], ignored: Collection[str], max_prompt_c
     return reading
 
 
-def _taken(row: SourceRow, ignored: Collection[str], max_prompt_chars: int) -> Example:
+def _taken(row: SourceRow, ignored: Collection[str], limits: Limits) -> Example:
     if row.fault is not None:
         raise row.fault
     example = read_example(row.value, ignored)
-    length = sum(len(message.content) for message in example.prompt or ())
-    if length > max_prompt_chars:
-        raise RowFault("prompt", f"is longer than data.max_prompt_chars {max_prompt_chars}: {length} characters")
+    _check_length("prompt", "".join(message.content for message in example.prompt or ()), limits.max_prompt_chars)
+    _check_length("answer", example.answer or "", limits.max_answer_chars)
+    _check_length("rejected", example.rejected or "", limits.max_answer_chars)
     return example
+
+
+def _check_length(field: str, text: str, most: int) -> None:
+    if len(text) > most:
+        setting = "data.max_prompt_chars" if field == "prompt" else "data.max_answer_chars"
+        raise RowFault(field, f"is longer than {setting} {most}: {len(text)} characters")
 
 
 def _check_new(example: Example, first_places: Mapping[Example, str]) -> None:

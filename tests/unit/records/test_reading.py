@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from stemma.errors import DataError
-from stemma.records.reading import Reading, read_files
+from stemma.records.reading import Limits, Reading, read_files
 from stemma.records.types import Reject
 
 
@@ -15,7 +15,7 @@ def write(folder: Path, name: str, rows: list[Any]) -> dict[str, Path]:
 
 
 def read(paths: dict[str, Path], max_prompt_chars: int = 20) -> Reading:
-    return read_files(paths, (), max_prompt_chars)
+    return read_files(paths, (), Limits(max_prompt_chars, max_answer_chars=30))
 
 
 def test_rejected_rows_are_kept_with_their_place(tmp_path: Path) -> None:
@@ -30,6 +30,15 @@ def test_rejected_rows_are_kept_with_their_place(tmp_path: Path) -> None:
         ),
     ]
     assert reading.files == {"rows.jsonl": {"rows": 3, "rejected": 2, "taken": {"prompt": 1}}}
+
+
+def test_answers_that_are_too_long_are_named_by_their_field(tmp_path: Path) -> None:
+    long = {"prompt": "hi", "chosen": "yes", "rejected": "n" * 31}
+    reading = read(write(tmp_path, "rows.jsonl", [long, {"prompt": "hi", "completion": "y" * 31}]))
+    assert [(reject.field, reject.reason) for reject in reading.rejects] == [
+        ("rejected", "is longer than data.max_answer_chars 30: 31 characters"),
+        ("answer", "is longer than data.max_answer_chars 30: 31 characters"),
+    ]
 
 
 def test_a_line_that_is_not_json_is_rejected_alone(tmp_path: Path) -> None:
