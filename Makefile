@@ -19,7 +19,7 @@ check: .venv/dev
 	ruff format --check .
 	ruff check .
 	mypy
-	pytest tests/architecture
+	pytest --numprocesses=0 tests/architecture
 
 # Rewrite the code dependencies in dvc.yaml from the import closure of each stage.
 deps: .venv/dev

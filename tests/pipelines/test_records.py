@@ -1,6 +1,7 @@
 """What a run leaves in Git and DVC."""
 
 import json
+import sys
 
 from flows import dpo, rlhf
 from stemma.lineage.dvc import read_lock
@@ -51,14 +52,19 @@ def test_no_artifact_holds_a_path_a_host_or_a_pickle(undisturbed: Project) -> No
 
 
 def test_the_family_tree_goes_back_to_the_raw_inputs(undisturbed: Project) -> None:
-    shown = undisturbed.output("python", "-m", "stemma", "show", "calm", "straight")
+    shown = undisturbed.output(sys.executable, "-m", "stemma", "show", "calm")
     for name in ("ppo", "reward", "label", "sample", "sft", "base", "data", "inputs"):
         assert f" {name}" in shown or f"\n{name}" in shown
+
+
+def test_results_stand_side_by_side(undisturbed: Project) -> None:
+    shown = undisturbed.output(sys.executable, "-m", "stemma", "show")
     assert "win rate against SFT, gold rule" in shown
+    assert {"rlhf", "dpo"} <= set(shown.splitlines()[1].split())
 
 
 def test_the_list_of_runs_names_each(undisturbed: Project) -> None:
-    listed = undisturbed.output("python", "-m", "stemma", "runs")
+    listed = undisturbed.output(sys.executable, "-m", "stemma", "runs")
     assert "calm" in listed
     assert "straight" in listed
 
