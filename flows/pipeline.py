@@ -134,7 +134,7 @@ class _FlowRun:
         with lock(workspace.root / ".stemma" / "experiments.lock"):
             self._pipeline.save_experiment(workspace.name, run_message(workspace.name, facts), list(artifacts))
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
-        self._view.tag_all({"stemma.experiment": workspace.name, "stemma.experiment_commit": commit})
+        self._view.tag_all({**self._tags(), "stemma.experiment": workspace.name, "stemma.experiment_commit": commit})
         self._push()
 
     def _experiment_ref(self) -> str:

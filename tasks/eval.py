@@ -50,7 +50,7 @@ def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float
     """Compare the policy of stage `tuned` with the SFT policy; leave the report and all answers, return the numbers."""
     from stemma.evaluation.report import Report, flat_metrics, write_report
     from stemma.judging.comparison import assess, compare, side_by_side
-    from stemma.judging.judge import load_judge
+    from stemma.judging.loading import load_judge
     from stemma.models.policy import load_policy
     from stemma.models.seeding import seed_everything
     from stemma.models.tokenizer import load_tokenizer

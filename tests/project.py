@@ -13,7 +13,7 @@ from stemma.lineage.runs import Run, find_run
 
 @dataclass
 class Project:
-    """A clone with the tiny profile, and the commands a person would type in it."""
+    """A project with tiny settings, and the commands a person would type in it."""
 
     path: Path
     environment: dict[str, str] = field(repr=False)
@@ -30,7 +30,7 @@ class Project:
         return printed
 
     def start(self, flow: str, name: str, *options: str) -> "subprocess.Popen[str]":
-        words = (sys.executable, "-m", "stemma", "run", flow, "--profile", "tiny", "--name", name, *options)
+        words = (sys.executable, "-m", "stemma", "run", flow, "--name", name, *options)
         return self.command(*words)
 
     def run(self, flow: str, name: str, *options: str, status: int = 0) -> str:

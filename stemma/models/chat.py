@@ -37,7 +37,6 @@ def render_prompts(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[C
             "alternate: change these prompts, or take another base model."
         ) from error
     return cast("list[str]", rendered)
-    return cast("list[str]", tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True))
 
 
 def render_answer(tokenizer: PreTrainedTokenizerBase, completion: str) -> str:

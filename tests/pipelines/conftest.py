@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stemma.config import read_yaml, write_yaml
 from tests.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +63,7 @@ def new_project(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> C
             if (ROOT / file).is_file():
                 (path / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(ROOT / file, path / file)
-        shutil.copyfile(TINY, path / "profiles" / "tiny.yaml")
+        write_yaml(path / "params.yaml", read_yaml(TINY))
         environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("MLFLOW_", "GIT_"))},
             "PREFECT_API_URL": prefect_api,

@@ -15,7 +15,6 @@ def test_a_second_clone_gets_the_model(undisturbed: Project, tmp_path: Path) -> 
     finally:
         undisturbed.git("remote", "remove", "origin")
         undisturbed.dvc("remote", "remove", "--local", "store")
-        undisturbed.dvc("config", "--local", "--unset", "core.remote")
     assert "pushed to Git remote origin and DVC remote store" in printed
     undisturbed.git("clone", "--quiet", str(bare), str(clone))
     other = Project(clone, undisturbed.environment)

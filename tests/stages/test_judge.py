@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stemma.errors import DataError, TrainingError
-from stemma.judging.judge import load_judge
 from stemma.judging.kinds import read_kind
+from stemma.judging.loading import load_judge
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import write_rows
 from stemma.sampling.generate import Sampled

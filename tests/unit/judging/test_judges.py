@@ -5,8 +5,8 @@ import torch
 
 from stemma.config import LoraConfig
 from stemma.errors import ArtifactError, DataError
-from stemma.judging.judge import load_judge
 from stemma.judging.kinds import read_kind, write_kind
+from stemma.judging.loading import load_judge
 from stemma.models.chat import encode_prompts, encode_texts
 from stemma.models.scalar import load_scalar_model, save_scalar_model, sequence_scores, trainable_scalar_model
 from stemma.models.tokenizer import load_tokenizer
