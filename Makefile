@@ -1,5 +1,5 @@
 # make demo: both flows on the default world, from nothing.   make test: all tests.   Both set up .venv by themselves.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 

@@ -12,6 +12,7 @@ AUTHOR = {
     "GIT_COMMITTER_NAME": "stemma",
     "GIT_COMMITTER_EMAIL": "stemma@localhost",
 }
+"""Who commits where Git does not know."""
 
 
 def prepare(root: Path, has_identity: bool) -> None:
