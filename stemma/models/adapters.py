@@ -78,9 +78,9 @@ def base_of(folder: Path) -> Path | None:
 
 
 def merged(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """The model with a folder's adapters added into its weights."""
+    """The model with a folder's adapters added into its weights, which may all be trained as before."""
     whole: PreTrainedModel = PeftModel.from_pretrained(model, folder).merge_and_unload()
-    return whole
+    return whole.requires_grad_(True)
 
 
 def _write_json(path: Path, content: object) -> None:

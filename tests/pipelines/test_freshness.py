@@ -1,5 +1,8 @@
 """Which stages run again, and the reason that is logged."""
 
+import json
+
+from stemma.lineage.runs import artifact_id
 from tests.project import Project
 
 
@@ -33,3 +36,24 @@ def test_a_changed_line_in_the_import_closure_reruns_the_stage(undisturbed: Proj
     assert "with uncommitted changes" in printed
     assert undisturbed.git("show", f"{run.commit}:stemma/evaluation/win_rate.py").endswith("# a changed line")
     assert not undisturbed.found("calm").dirty
+
+
+def test_damaged_bytes_in_the_cache_are_noticed_before_they_are_used(undisturbed: Project) -> None:
+    """DVC trusts its cache and would hand the damaged model on; the manifest does not."""
+    listing = undisturbed.path / ".dvc/cache/files/md5" / _sharded(artifact_id(undisturbed.found("calm").lock["sft"]))
+    (model,) = [file["md5"] for file in json.loads(listing.read_text()) if file["relpath"] == "model.safetensors"]
+    cached = undisturbed.path / ".dvc/cache/files/md5" / _sharded(model)
+    whole = cached.read_bytes()
+    cached.chmod(0o644)
+    cached.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        printed = undisturbed.run("dpo", "damaged", "--set", "dpo.beta=0.7", status=2)
+    finally:
+        cached.write_bytes(whole)
+        cached.chmod(0o444)
+    assert "artifacts/sft/model.safetensors changed: sha256" in printed
+    assert "dvc pull" in printed
+
+
+def _sharded(md5: str) -> str:
+    return f"{md5[:2]}/{md5[2:]}"

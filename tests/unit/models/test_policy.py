@@ -12,6 +12,7 @@ from stemma.config import LoraConfig, MachineConfig
 from stemma.errors import ArtifactError, SettingsError
 from stemma.models.chat import encode_prompts
 from stemma.models.policy import context_of, load_policy, save_policy, trainable_policy
+from stemma.models.scalar import trainable_scalar_model
 from stemma.models.tokenizer import load_tokenizer
 from stemma.stage.manifest import write_manifest
 from tests.tiny import MACHINE, conversation, tiny_artifact
@@ -141,3 +142,10 @@ def test_the_context_is_the_models_own(tmp_path: Path) -> None:
 def test_a_gpu_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"machine\.device is cuda, but torch finds no GPU"):
         load_policy(tiny_artifact(tmp_path / "sft"), MachineConfig(device="cuda", threads=1))
+
+
+def test_every_weight_is_trained_over_a_policy_that_was_tuned_with_adapters(tmp_path: Path) -> None:
+    folder, _ = adapted(tiny_artifact(tmp_path / "base"), tmp_path / "sft")
+    assert all(parameter.requires_grad for parameter in trainable_policy(folder, MACHINE, "full", LORA).parameters())
+    model = trainable_scalar_model(folder, MACHINE, "full", LORA)
+    assert all(parameter.requires_grad for parameter in model.parameters())
