@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tests.project import Project, ids
 
-STAGES = ("base", "sft", "reward", "ppo")
+STAGES = ("base", "reward", "ppo")
 
 
 def test_a_run_killed_in_every_training_stage_ends_with_the_same_lock(
