@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from stemma.errors import DataError
-from stemma.records.jsonl import read_rows
-from stemma.records.types import Comparison
 from stemma.stage.door import Stage, run_stage
 from stemma.training.dpo_settings import DpoSettings
 
@@ -16,20 +13,11 @@ class DpoConfig(DpoSettings):
 def train_dpo(config: DpoConfig, stage: Stage) -> Mapping[str, float]:
     """Train on the `train` pairs of artifacts/label; measure on the validation and test pairs."""
     from stemma.training.dpo import train_with_dpo
-    from stemma.training.held_out import as_metrics, held_out_of, split_of
+    from stemma.training.held_out import as_metrics, read_pairs, tell
 
-    path = stage.input("label") / "comparisons.jsonl"
-    comparisons = read_rows(path, Comparison)
-    train, held_out = split_of(comparisons, "train"), held_out_of(comparisons)
-    if not train:
-        raise DataError(f"{path} has no comparison of the train split, so there is nothing to learn from")
-    stage.progress.say(f"{len(train)} pairs to learn from, {sum(map(len, held_out.values()))} held out")
+    train, held_out = read_pairs(stage)
     measured = train_with_dpo(train, held_out, stage.input("sft"), config, stage)
-    for split, (accuracy, _) in measured.items():
-        stage.progress.say(
-            f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} pairs "
-            f"({accuracy.low:.1%} to {accuracy.high:.1%})"
-        )
+    tell(measured, stage)
     return {"train/pairs": len(train), **as_metrics(measured)}
 
 

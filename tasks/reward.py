@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-from stemma.errors import DataError
-from stemma.records.jsonl import read_rows
-from stemma.records.types import Comparison
 from stemma.stage.door import Stage, run_stage
 from stemma.training.reward_settings import RewardSettings
 
@@ -18,21 +15,12 @@ class RewardConfig(RewardSettings):
 
 def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
     """Train on the `train` pairs of artifacts/label; measure on the validation and test pairs."""
-    from stemma.training.held_out import as_metrics, held_out_of, require_better_than_chance, split_of
+    from stemma.training.held_out import as_metrics, read_pairs, require_better_than_chance, tell
     from stemma.training.reward import train_reward_model
 
-    path = stage.input("label") / "comparisons.jsonl"
-    comparisons = read_rows(path, Comparison)
-    train, held_out = split_of(comparisons, "train"), held_out_of(comparisons)
-    if not train:
-        raise DataError(f"{path} has no comparison of the train split, so there is nothing to learn from")
-    stage.progress.say(f"{len(train)} pairs to learn from, {sum(map(len, held_out.values()))} held out")
+    train, held_out = read_pairs(stage)
     measured = train_reward_model(train, held_out, stage.input("sft"), stage.output, config, stage)
-    for split, (accuracy, length) in measured.items():
-        stage.progress.say(
-            f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} pairs "
-            f"({accuracy.low:.1%} to {accuracy.high:.1%}); length alone: {length.estimate:.1%}"
-        )
+    tell(measured, stage)
     if config.must_beat_chance:
         require_better_than_chance(
             measured,

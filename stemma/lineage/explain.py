@@ -37,25 +37,19 @@ def _command(now: LockEntry, before: LockEntry) -> list[str]:
 
 def _settings(now: LockEntry, before: LockEntry) -> list[str]:
     new, old = (flat(entry.get("params", {}).get("params.yaml", {})) for entry in (now, before))
-    lines = []
-    for key in [*new, *(key for key in old if key not in new)]:
-        if key not in old:
-            lines.append(f"{key} is new")
-        elif key not in new:
-            lines.append(f"{key} is gone")
-        elif new[key] != old[key]:
-            lines.append(f"{key} {old[key]} → {new[key]}")
-    return lines
+    return [
+        f"{key} {old[key]} → {new[key]}" if key in old and key in new else f"{key} is {'new' if key in new else 'gone'}"
+        for key in _differing(new, old)
+    ]
 
 
 def _dependencies(now: LockEntry, before: LockEntry) -> list[str]:
     new, old = ({dep["path"]: dep.get("md5") for dep in entry.get("deps", [])} for entry in (now, before))
-    lines = []
-    for path in [*new, *(path for path in old if path not in new)]:
-        if path not in old:
-            lines.append(f"{path} is a new dependency")
-        elif path not in new:
-            lines.append(f"{path} is no dependency any more")
-        elif new[path] != old[path]:
-            lines.append(f"{path} changed")
-    return lines
+    words = {(True, True): "changed", (True, False): "is a new dependency", (False, True): "is no dependency any more"}
+    return [f"{path} {words[path in new, path in old]}" for path in _differing(new, old)]
+
+
+def _differing(new: Mapping[str, Any], old: Mapping[str, Any]) -> list[str]:
+    """Keys that one side lacks or that differ in value, in the order of the new side."""
+    keys = [*new, *(key for key in old if key not in new)]
+    return [key for key in keys if key not in new or key not in old or new[key] != old[key]]

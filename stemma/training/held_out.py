@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from stemma.errors import TrainingError
+from stemma.errors import DataError, TrainingError
 from stemma.evaluation.intervals import Interval, wilson
 from stemma.evaluation.pairs import length_baseline, pair_accuracy
+from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison, Split
+from stemma.stage.door import Stage
 
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 ENOUGH = 50
@@ -32,6 +34,29 @@ def held_out_of(comparisons: Sequence[Comparison]) -> dict[Split, list[Compariso
     """The held-out comparisons by split; a split without any is left out."""
     splits = {split: split_of(comparisons, split) for split in HELD_OUT}
     return {split: rows for split, rows in splits.items() if rows}
+
+
+def read_pairs(stage: Stage) -> tuple[list[Comparison], dict[Split, list[Comparison]]]:
+    """The comparisons of artifacts/label to learn from, and the held-out ones by split; says how many there are.
+
+    Raises DataError where there is none to learn from.
+    """
+    path = stage.input("label") / "comparisons.jsonl"
+    comparisons = read_rows(path, Comparison)
+    train, held_out = split_of(comparisons, "train"), held_out_of(comparisons)
+    if not train:
+        raise DataError(f"{path} has no comparison of the train split, so there is nothing to learn from")
+    stage.progress.say(f"{len(train)} pairs to learn from, {sum(map(len, held_out.values()))} held out")
+    return train, held_out
+
+
+def tell(measured: Mapping[Split, HeldOut], stage: Stage) -> None:
+    """Say how well each split's pairs are told apart, beside length alone."""
+    for split, (accuracy, length) in measured.items():
+        stage.progress.say(
+            f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} pairs "
+            f"({accuracy.low:.1%} to {accuracy.high:.1%}); length alone: {length.estimate:.1%}"
+        )
 
 
 def measure(
