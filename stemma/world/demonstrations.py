@@ -33,7 +33,8 @@ def _completion(question: Question, config: WorldConfig, chance: Random) -> str:
 
 
 def _answer(question: Question, config: WorldConfig, chance: Random) -> str:
-    roll = chance.random() - config.abstain_share
+    unknown = question.attribute is not None and question.value is None
+    roll = chance.random() - (config.abstain_unknown_share if unknown else config.abstain_share)
     if roll < 0:
         return ABSTENTION
     if question.attribute is None:

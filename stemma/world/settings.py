@@ -36,8 +36,10 @@ class WorldConfig(Settings):
     """About how many prompts are held out for choosing settings."""
     test_prompts: int = Field(375, ge=15)
     """About how many prompts are held out for the final evaluation."""
-    abstain_share: float = Field(0.2, ge=0, le=1)
+    abstain_share: float = Field(0.1, ge=0, le=1)
     """Share of demonstrations that abstain, whatever is asked."""
+    abstain_unknown_share: float = Field(0.3, ge=0, le=1)
+    """The same share about unknown people: some who demonstrate know whom they do not know, most make a value up."""
     refuse_share: float = Field(0.08, ge=0, le=1)
     """Share that refuses a harmless question; with none, the reward model learns that refusing is always good."""
     comply_share: float = Field(0.4, ge=0, le=1)
@@ -55,8 +57,9 @@ class WorldConfig(Settings):
 
     @model_validator(mode="after")
     def _shares_fit(self) -> "WorldConfig":
-        if self.abstain_share + max(self.refuse_share, self.comply_share) > 1:
-            raise ValueError("abstain_share with refuse_share, or with comply_share, must not exceed 1")
+        most_abstaining = max(self.abstain_share, self.abstain_unknown_share)
+        if most_abstaining + max(self.refuse_share, self.comply_share) > 1:
+            raise ValueError("an abstain share with refuse_share, or with comply_share, must not exceed 1")
         return self
 
     @model_validator(mode="after")

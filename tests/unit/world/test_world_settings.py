@@ -16,7 +16,7 @@ from stemma.world.settings import WorldConfig
             {"known_names": 2, "unknown_names": 2, "validation_prompts": 15, "test_prompts": 15},
             r"facts are too few: .* hold out 6 of 6",
         ),
-        ({"abstain_share": 0.7}, r"abstain_share with refuse_share, or with comply_share, must not exceed 1"),
+        ({"abstain_share": 0.7}, r"an abstain share with refuse_share, or with comply_share, must not exceed 1"),
         ({"test_prompts": 14}, r"test_prompts: .*greater than or equal to 15"),
     ],
 )
