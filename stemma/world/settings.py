@@ -24,8 +24,9 @@ class WorldConfig(Settings):
 
     known_names: int = Field(60, ge=2, le=5000)
     """People whom the registry knows; three facts each are taught in pre-training."""
-    unknown_names: int = Field(75, ge=2, le=5000)
-    """People whom the registry does not know: of them no value is right, and to abstain is best."""
+    unknown_names: int = Field(135, ge=2, le=5000)
+    """People whom the registry does not know: of them no value is right, and to abstain is best. 95 are left to train
+    on; with 35, DPO remembered whom not to know instead of learning it."""
     corpus_documents: int = Field(6000, ge=20)
     """Pre-training documents; facts and the rest are repeated evenly until there are so many."""
     demonstrations: int = Field(3000, ge=1)
