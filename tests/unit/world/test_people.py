@@ -17,7 +17,7 @@ def test_the_default_world_holds_out_what_it_says() -> None:
     people = make_people(0, WorldConfig())
     sizes = {split: tuple(map(len, (t.facts, t.unknown, t.requests))) for split, t in people.topics.items()}
     # 375 = 75 · 2 forms + 25 · 3 attributes · 2 forms + 75, and 225 in the same proportion
-    assert sizes == {"test": (75, 25, 75), "validation": (45, 15, 45), "train": (60, 35, 355)}
+    assert sizes == {"test": (75, 25, 75), "validation": (45, 15, 45), "train": (60, 95, 655)}
     assert WorldConfig().held_out(375) == HeldOut(75, 25, 75)
 
 
