@@ -99,7 +99,7 @@ def _win_rate(run: Run) -> str:
 
 
 def _results(runs: Sequence[Run]) -> list[str]:
-    rows = [["", *(run.name for run in runs)], ["", *(run.flow for run in runs)]]
+    rows = [["", *(run.name for run in runs)], ["SFT → tuned", *(run.flow for run in runs)]]
     for name, words in RESULTS.items():
         if any(name in _numbers(run) for run in runs):
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
