@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test check deps install ui
+.PHONY: demo test test-runs test-parts check deps install ui
 
 demo: .venv/run
 	stemma run rlhf
@@ -12,14 +12,21 @@ demo: .venv/run
 	@echo
 	@echo "Open the UIs:  $(BIN)/stemma ui      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
 
+# Whole runs beside everything else: on two cores that is the time of the runs alone.
 test: .venv/dev
-	pytest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-runs test-parts
+
+test-runs:
+	pytest tests/pipelines
+
+test-parts:
+	pytest tests/architecture tests/unit tests/stages
 
 check: .venv/dev
 	ruff format --check .
 	ruff check .
 	mypy
-	pytest --numprocesses=0 tests/architecture
+	pytest tests/architecture
 
 # Rewrite the code dependencies in dvc.yaml from the import closure of each stage.
 deps: .venv/dev

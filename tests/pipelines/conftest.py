@@ -19,14 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "pipelines" / "tiny.yaml"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole runs share one project, so they stay in one process; the other tests run beside them."""
-    here = Path(__file__).parent
-    for item in items:
-        if here in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("pipelines"))
-
-
 @pytest.fixture(scope="session")
 def prefect_api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     home = tmp_path_factory.mktemp("prefect")
