@@ -56,7 +56,15 @@ def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
         for server in servers:
             server.terminate()
         for server in servers:
-            server.wait(timeout=20)
+            _wait_or_kill(server)
+
+
+def _wait_or_kill(server: "subprocess.Popen[bytes]") -> None:
+    try:
+        server.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
 
 
 def running_prefect(root: Path) -> str | None:
