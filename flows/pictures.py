@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.mlflow_view import MlflowView
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.progress import HISTORY
 
@@ -20,3 +21,9 @@ def stage_pictures(workspace: Path, stage: str) -> dict[str, Any]:
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         pictures["metrics"] = draw_metrics(report)
     return pictures
+
+
+def show_pictures(view: MlflowView, workspace: Path, stage: str) -> None:
+    """Put a stage's pictures on its run in MLflow, where MLflow answers."""
+    if not view.lost:
+        view.draw(stage, stage_pictures(workspace, stage))

@@ -1,6 +1,8 @@
 """A flow run from its settings to a registered model: one worktree, one Prefect task a stage, one DVC experiment."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -10,6 +12,7 @@ from pydantic import BaseModel
 
 from flows.display import Display
 from flows.hardware import resolve
+from flows.projection import Projection
 from flows.settings import FlowSettings, stage_values
 from flows.stage_run import StageRunner
 from stemma.config import Values
@@ -20,7 +23,7 @@ from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.runs import list_runs, run_message
-from stemma.lineage.workspace import Workspace, open_workspace
+from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
 
@@ -60,129 +63,119 @@ def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSe
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
     values, files = _with_inputs(root, settings)
     values["flows"] = {known: [known] if known == flow else [] for known in FLOWS}
-    logger = get_run_logger()
     with (
         Display() as display,
+        Projection(root, display.say) as projection,
         open_workspace(root, name or run_name(), values, files) as workspace,
+        closing(Pipeline(workspace.path)) as pipeline,
     ):
-        run = _FlowRun(flow, stages, policy, settings, workspace, display, logger.info)
-        return run.carry_out()
+        log, earlier = get_run_logger().info, list_runs(root)
+        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier)
+        return _FlowRun(flow, stages, policy, runner).carry_out()
 
 
+@dataclass(frozen=True)
 class _FlowRun:
     """The steps of one flow run."""
 
-    def __init__(
-        self,
-        flow: str,
-        stages: Sequence[str],
-        policy: str,
-        settings: FlowSettings,
-        workspace: Workspace,
-        display: Display,
-        log: Callable[[str], None],
-    ) -> None:
-        self._flow = flow
-        self._stages = stages
-        self._policy = policy
-        self._settings = settings
-        self._workspace = workspace
-        self._display = display
-        self._view = MlflowView(workspace.root, warn=display.say)
-        self._pipeline = Pipeline(workspace.path)
-        earlier = list_runs(workspace.root)
-        self._runner = StageRunner(workspace, settings, self._pipeline, self._view, display, log, earlier)
+    flow: str
+    stages: Sequence[str]
+    policy: str
+    runner: StageRunner
 
     def carry_out(self) -> FlowReport:
         """Run the stages, save, push, register; the view in MLflow ends as the run does."""
         status = "FAILED"
-        workspace = self._workspace
+        workspace = self.runner.workspace
         dirty = " with uncommitted changes" if workspace.dirty else ""
-        self._display.say(f"run {workspace.name}: flow {self._flow} at commit {workspace.commit[:8]}{dirty}")
-        self._view.begin(workspace.name, self._tags())
-        self._view.close_dead([workspace.name, *workspace.swept])
+        self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
+        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
+        self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
-            for stage in self._stages:
-                _task(self._runner.run, stage)(stage)
+            for stage in self.stages:
+                _task(self.runner.run, stage)(stage)
             _task(self._save, "save")()
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
-            self._view.end(status, self._metrics())
-            self._pipeline.close()
+            self.runner.projection.ask(MlflowView.end, status, self._metrics())
         return FlowReport(
             run=workspace.name,
-            flow=self._flow,
-            policy=self._runner.artifacts[self._policy],
-            model=self._settings.registry.model,
+            flow=self.flow,
+            policy=self.runner.artifacts[self.policy],
+            model=self.runner.settings.registry.model,
             version=version or "",
-            ran=self._runner.ran,
+            ran=self.runner.ran,
             metrics=self._metrics(),
         )
 
     def _save(self) -> None:
         """Save the workspace as a DVC experiment, and push it where both a Git and a DVC remote are configured."""
-        workspace, artifacts = self._workspace, self._runner.artifacts
+        workspace, artifacts = self.runner.workspace, self.runner.artifacts
         facts = {
-            "Flow": self._flow,
+            "Flow": self.flow,
             "Stages": " ".join(artifacts),
-            "Made": " ".join(f"{stage}={artifacts[stage]}" for stage in self._runner.ran),
-            "Policy": f"{self._policy}={artifacts[self._policy]}",
+            "Made": " ".join(f"{stage}={artifacts[stage]}" for stage in self.runner.ran),
+            "Policy": f"{self.policy}={artifacts[self.policy]}",
             "Dirty": str(workspace.dirty).lower(),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
         }
         with lock(workspace.root / ".stemma" / "experiments.lock"):
-            self._pipeline.save_experiment(workspace.name, run_message(workspace.name, facts), list(artifacts))
+            self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
-        self._view.tag_all({**self._tags(), "stemma.experiment": workspace.name, "stemma.experiment_commit": commit})
+        saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
+        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
         self._push()
 
     def _experiment_ref(self) -> str:
-        commit = self._workspace.commit
-        return f"refs/exps/{commit[:2]}/{commit[2:]}/{self._workspace.name}"
+        commit = self.runner.workspace.commit
+        return f"refs/exps/{commit[:2]}/{commit[2:]}/{self.runner.workspace.name}"
 
     def _push(self) -> None:
-        root = self._workspace.root
+        root = self.runner.workspace.root
         remotes = Git(root).remotes()
         if not remotes or default_remote(root) is None:
             return
         remote = "origin" if "origin" in remotes else remotes[0]
         try:
-            run_dvc(root, "exp", "push", "--force", remote, self._workspace.name)
-            self._display.say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
+            run_dvc(root, "exp", "push", "--force", remote, self.runner.workspace.name)
+            self.runner.display.say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
         except WorkspaceError as error:
-            self._display.say(f"not pushed, run `dvc exp push {remote} {self._workspace.name}` later: {error}")
+            self.runner.display.say(
+                f"not pushed, run `dvc exp push {remote} {self.runner.workspace.name}` later: {error}"
+            )
 
     def _register(self) -> str | None:
         """Check the policy's bytes and register them."""
-        workspace, artifacts = self._workspace, self._runner.artifacts
-        verify_manifest(workspace.path / ARTIFACTS / self._policy)
-        dvc_id = artifacts[self._policy]
-        model = self._settings.registry.model
-        version = self._view.register(
+        workspace, artifacts = self.runner.workspace, self.runner.artifacts
+        verify_manifest(workspace.path / ARTIFACTS / self.policy)
+        dvc_id = artifacts[self.policy]
+        model = self.runner.settings.registry.model
+        version = self.runner.projection.ask(
+            MlflowView.register,
             model,
-            self._policy,
+            self.policy,
             dvc_id,
             {**self._tags(), "stemma.experiment": workspace.name, "stemma.dvc_id": dvc_id},
-            f"Made by run {workspace.name} (flow {self._flow}). "
-            f"Get its files with `dvc exp apply {workspace.name}`: artifacts/{self._policy}.",
+            f"Made by run {workspace.name} (flow {self.flow}). "
+            f"Get its files with `dvc exp apply {workspace.name}`: artifacts/{self.policy}.",
         )
         if version:
-            self._view.tag_all({"stemma.model_version": f"{model}/{version}"})
-            self._display.say(f"registered as {model}/{version}")
+            self.runner.projection.post(MlflowView.tag_all, {"stemma.model_version": f"{model}/{version}"})
+            self.runner.display.say(f"registered as {model}/{version}")
         return version
 
     def _tags(self) -> dict[str, str]:
         return {
-            "mlflow.source.git.commit": self._workspace.commit,
-            "stemma.flow": self._flow,
-            "stemma.run": self._workspace.name,
-            "stemma.dirty": str(self._workspace.dirty).lower(),
+            "mlflow.source.git.commit": self.runner.workspace.commit,
+            "stemma.flow": self.flow,
+            "stemma.run": self.runner.workspace.name,
+            "stemma.dirty": str(self.runner.workspace.dirty).lower(),
             "prefect.flow_run_id": str(runtime.flow_run.id),
         }
 
     def _metrics(self) -> dict[str, float]:
-        return self._runner.metrics(f"eval_{self._policy}")
+        return self.runner.metrics(f"eval_{self.policy}")
 
 
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:

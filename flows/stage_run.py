@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flows.display import Display
-from flows.pictures import stage_pictures
+from flows.pictures import show_pictures
+from flows.projection import Projection
 from flows.settings import FlowSettings, section
 from flows.watch import Event, Watch
 from stemma.errors import StemmaError
@@ -16,7 +17,7 @@ from stemma.lineage.locks import lock
 from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.runs import Run, artifact_id, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
-from stemma.stage.definition import read_definition, stage_key
+from stemma.stage.definition import stage_key
 
 
 @dataclass
@@ -26,7 +27,7 @@ class StageRunner:
     workspace: Workspace
     settings: FlowSettings
     pipeline: Pipeline
-    view: MlflowView
+    projection: Projection
     display: Display
     log: Callable[[str], None]
     earlier: list[Run]
@@ -41,9 +42,10 @@ class StageRunner:
 
         Raises StemmaError with the stage's own message where it fails.
         """
-        definition = read_definition(self.workspace.path, stage)
+        definition = self.pipeline.definitions[stage]
         scratch = self.workspace.root / ".stemma" / "scratch"
-        self.view.begin_stage(stage, section(self.settings, definition.cmd.split()[2].removeprefix("tasks.")))
+        values = section(self.settings, definition.cmd.split()[2].removeprefix("tasks."))
+        self.projection.post(MlflowView.begin_stage, stage, values)
         with lock(scratch / f"{stage}-{stage_key(self.workspace.path, definition)[:16]}.flow.lock"):
             check_disk(self.workspace.root)
             return self._reproduce(stage)
@@ -81,11 +83,10 @@ class StageRunner:
             maker = maker_of(self.earlier, stage, dvc_id)
             self._say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
             tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
-            tags["stemma.made_by_run_id"] = self.view.maker(stage, dvc_id) or ""
         logs = [self.workspace.logs / f"{stage}.log"] if ran else []
-        self.view.end_stage(stage, entry, self.metrics(stage), tags, logs)
-        if ran and not self.view.lost:
-            self.view.draw(stage, stage_pictures(self.workspace.path, stage))
+        self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, logs)
+        if ran:
+            self.projection.post(show_pictures, self.workspace.path, stage)
 
     def metrics(self, stage: str) -> dict[str, float]:
         """The numbers in a stage's metrics file; empty where it has none."""
@@ -103,7 +104,7 @@ class StageRunner:
         if steps:
             last = steps[-1]
             self.display.step(stage, last["step"], last["total"], last["metrics"])
-            self.view.log_steps(stage, steps)
+            self.projection.post(MlflowView.log_steps, stage, steps)
 
     def _say(self, text: str) -> None:
         self.display.say(text)

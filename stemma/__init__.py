@@ -1,5 +1,7 @@
 """Stemma: preference-tuned language models whose whole family tree is on record."""
 
+import atexit
+import gc
 import os
 
 QUIET = {
@@ -23,3 +25,6 @@ PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 # The libraries read these when they are imported, so they are set above all imports.
 for name, value in {**QUIET, **PATIENT}.items():
     os.environ.setdefault(name, value)
+
+# A process that ends need not look once more through all its objects for garbage: that took 0.6 s after MLflow.
+atexit.register(gc.freeze)

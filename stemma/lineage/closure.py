@@ -9,7 +9,7 @@ PACKAGES = ("stemma", "tasks", "flows")
 def import_closure(root: Path, module: str) -> list[Path]:
     """Every file of the project that importing a module can execute, itself included, as sorted relative paths.
 
-    Imports inside functions count; a package counts with its `__init__.py`.
+    Imports inside functions count; a package counts with its `__init__.py` where that holds code.
     """
     found: set[Path] = set()
     waiting = [module]
@@ -18,7 +18,7 @@ def import_closure(root: Path, module: str) -> list[Path]:
             if file not in found:
                 found.add(file)
                 waiting.extend(_imports(root / file))
-    return sorted(found)
+    return sorted(file for file in found if _holds_code(root / file))
 
 
 def imported_modules(file: Path) -> list[str]:
@@ -34,6 +34,11 @@ def _imports(file: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return [name for name in names if name.split(".")[0] in PACKAGES]
+
+
+def _holds_code(file: Path) -> bool:
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    return not all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in body)
 
 
 def _files_of(root: Path, module: str) -> list[Path]:

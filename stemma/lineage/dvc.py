@@ -7,7 +7,6 @@ changes the working directory (`dvc exp save`) or talks to remotes goes through 
 import logging
 import subprocess
 import sys
-from collections.abc import Sequence
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,7 @@ class Pipeline:
 
         logging.getLogger("dvc").setLevel(logging.ERROR)
         self.folder = folder
-        self._addresses = {name: stage.address for name, stage in read_definitions(folder).items()}
+        self.definitions = read_definitions(folder)
         self._repo: Any = Repo(str(folder))
 
     def pending(self, stage: str) -> LockEntry:
@@ -42,7 +41,7 @@ class Pipeline:
         from dvc.dependency.param import ParamsDependency
 
         with chdir(self.folder), self._repo.lock:
-            loaded = self._repo.stage.load_one(name=self._addresses[stage])
+            loaded = self._repo.stage.load_one(name=self.definitions[stage].address)
             loaded.save_deps(allow_missing=True)
         params = [dep for dep in loaded.deps if isinstance(dep, ParamsDependency)]
         entry: LockEntry = {
@@ -61,7 +60,7 @@ class Pipeline:
 
         try:
             with chdir(self.folder):
-                self._repo.reproduce([self._addresses[stage]], single_item=True)
+                self._repo.reproduce([self.definitions[stage].address], single_item=True)
         except DvcException as error:
             causes = [str(error)]
             cause = error.__cause__
@@ -80,14 +79,18 @@ class Pipeline:
             raise WorkspaceError(f"{self.folder / 'dvc.lock'} says nothing of stage {stage}; DVC did not finish it")
         return entry
 
-    def save_experiment(self, name: str, message: str, stages: Sequence[str]) -> None:
-        """Save the folder as the DVC experiment `name`: one Git commit with code, settings and dvc.lock."""
-        addresses = [self._addresses[stage] for stage in stages]
-        run_dvc(
-            self.folder,
-            *("exp", "save", "--name", name, "--message", message, "--include-untracked", "metrics"),
-            *addresses,
-        )
+    def save_experiment(self, name: str, message: str) -> None:
+        """Save the folder as the DVC experiment `name`: one Git commit with code, settings and dvc.lock.
+
+        Raises WorkspaceError where DVC cannot.
+        """
+        from dvc.exceptions import DvcException
+
+        try:
+            with chdir(self.folder):
+                self._repo.experiments.save(name=name, message=message, include_untracked=["metrics"])
+        except DvcException as error:
+            raise WorkspaceError(f"DVC could not save run {name} as an experiment: {error}") from error
 
     def close(self) -> None:
         """Let go of DVC's databases."""

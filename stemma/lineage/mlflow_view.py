@@ -114,29 +114,23 @@ class MlflowView:
     def end_stage(
         self, stage: str, entry: LockEntry, metrics: Mapping[str, float], tags: Mapping[str, str], logs: Sequence[Path]
     ) -> None:
-        """Close a stage's child run with its inputs, its output, its final numbers and its logs."""
+        """Close a stage's child run with its inputs, its output, its final numbers and its logs.
+
+        A stage that was restored is linked to the run that made its bytes.
+        """
         run = self.children[stage]
         require_declared(metrics)
         for name, value in metrics.items():
             self._client.log_metric(run, name, value)
         self._log_inputs(run, entry)
         self._log_output(run, stage, artifact_id(entry))
+        if tags["stemma.state"] == "cached":
+            tags = {**tags, "stemma.made_by_run_id": self._maker(stage, artifact_id(entry))}
         self._set_tags(run, {**tags, "stemma.dvc_id": artifact_id(entry)})
         for log in logs:
             if log.exists():
                 self._client.log_artifact(run, str(log))
         self._client.set_terminated(run)
-
-    @_tolerant
-    def maker(self, stage: str, dvc_id: str) -> str | None:
-        """The child run that made an artifact's bytes, or None."""
-        found = self._client.search_runs(
-            [self._experiment],
-            f"tags.`stemma.stage` = '{stage}' and tags.`stemma.dvc_id` = '{dvc_id}' and tags.`stemma.state` = 'ran'",
-            max_results=1,
-            order_by=["attributes.start_time ASC"],
-        )
-        return found[0].info.run_id if found else None
 
     @_tolerant
     def draw(self, stage: str, figures: Mapping[str, Any]) -> None:
@@ -197,6 +191,16 @@ class MlflowView:
                 )
                 for run in (*children, parent):
                     self._client.set_terminated(run.info.run_id, "KILLED")
+
+    def _maker(self, stage: str, dvc_id: str) -> str:
+        """The child run that made an artifact's bytes, or empty."""
+        found = self._client.search_runs(
+            [self._experiment],
+            f"tags.`stemma.stage` = '{stage}' and tags.`stemma.dvc_id` = '{dvc_id}' and tags.`stemma.state` = 'ran'",
+            max_results=1,
+            order_by=["attributes.start_time ASC"],
+        )
+        return str(found[0].info.run_id) if found else ""
 
     def _experiment_id(self) -> str:
         found = self._client.get_experiment_by_name(EXPERIMENT)

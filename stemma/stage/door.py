@@ -8,12 +8,10 @@ import errno
 import fcntl
 import json
 import os
-import select
 import shutil
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeVar
@@ -29,6 +27,7 @@ from stemma.stage.definition import (
     stage_key,
 )
 from stemma.stage.manifest import verify_manifest, write_manifest
+from stemma.stage.orphan import end_with
 from stemma.stage.progress import Progress, append_event
 
 C = TypeVar("C", bound=Settings)
@@ -71,7 +70,7 @@ def run_stage(
     A StemmaError ends the process with status 2 and one message; nothing half-written is left.
     """
     if FLOW_PID_VARIABLE in os.environ:
-        _die_with_flow(int(os.environ[FLOW_PID_VARIABLE]))
+        end_with(int(os.environ[FLOW_PID_VARIABLE]))
         _log_to_file(name)
     try:
         _run(name, config, function, section or name)
@@ -147,18 +146,6 @@ def _fail(name: str, error: StemmaError) -> NoReturn:
 def events_file(name: str) -> Path | None:
     """The file of a stage's events, or None where no flow watches."""
     return WATCHED / f"{name}.jsonl" if FLOW_PID_VARIABLE in os.environ else None
-
-
-def _die_with_flow(pid: int) -> None:
-    """End this process when the flow that started it is gone, so that a killed flow leaves no orphan at work."""
-    threading.Thread(target=_watch, args=(pid,), daemon=True).start()
-
-
-def _watch(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        # Readable once the process has ended, even while nobody has reaped it.
-        select.select([os.pidfd_open(pid)], [], [])
-    os._exit(1)
 
 
 def _log_to_file(name: str) -> None:
