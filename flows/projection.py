@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from stemma.lineage.mlflow_view import MlflowView
 from stemma.stage.orphan import end_with
@@ -49,7 +49,7 @@ class Projection:
         self, method: Callable[Concatenate[MlflowView, P], T], *args: P.args, **kwargs: P.kwargs
     ) -> Future[tuple[T, list[str]]] | None:
         try:
-            future = self._pool.submit(_carry_out, method, *args, **kwargs)
+            future = self._pool.submit(_carry_out, method, args, kwargs)
         except BrokenExecutor as error:
             self._lose(error)
             return None
@@ -78,9 +78,7 @@ def _open(root: Path, flow_pid: int) -> None:
     _view = MlflowView(root, warn=_said.append)
 
 
-def _carry_out(
-    method: Callable[Concatenate[MlflowView, P], T], *args: P.args, **kwargs: P.kwargs
-) -> tuple[T, list[str]]:
+def _carry_out(method: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[T, list[str]]:
     result = method(_view, *args, **kwargs)
     said = list(_said)
     _said.clear()

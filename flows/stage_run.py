@@ -51,12 +51,11 @@ class StageRunner:
             return self._reproduce(stage)
 
     def _reproduce(self, stage: str) -> str:
-        reason = explain(stage, self.pipeline.pending(stage), self._entry_before(stage))
         logs = self.workspace.logs
         watch = Watch(
             logs / f"{stage}.jsonl",
             logs / f"{stage}.log",
-            lambda: self._say(f"{stage} runs: {reason}"),
+            lambda: self._say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
             lambda events: self._show(stage, events),
         )
         began = time.monotonic()
@@ -68,33 +67,36 @@ class StageRunner:
         finally:
             self.display.end_stage()
         entry = self.pipeline.locked(stage)
+        self.artifacts[stage] = artifact_id(entry)
         if watch.ran:
             self.ran.append(stage)
             self._say(f"{stage} done in {time.monotonic() - began:.0f} s")
-        self.artifacts[stage] = artifact_id(entry)
-        self._project(stage, entry, reason, ran=watch.ran)
+            self._record_ran(stage, entry)
+        else:
+            self._record_restored(stage, entry)
         return self.artifacts[stage]
 
-    def _project(self, stage: str, entry: LockEntry, reason: str, *, ran: bool) -> None:
-        dvc_id = artifact_id(entry)
-        if ran:
-            tags = {"stemma.state": "ran", "stemma.reason": reason}
-        else:
-            maker = maker_of(self.earlier, stage, dvc_id)
-            self._say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
-            tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
-        logs = [self.workspace.logs / f"{stage}.log"] if ran else []
+    def _reason(self, stage: str, now: LockEntry) -> str:
+        """Why DVC runs the stage: what differs from the newest run that has it."""
+        before = next((run.lock[stage] for run in self.earlier if stage in run.lock), None)
+        return explain(stage, now, before)
+
+    def _record_ran(self, stage: str, entry: LockEntry) -> None:
+        tags = {"stemma.state": "ran", "stemma.reason": self._reason(stage, entry)}
+        logs = [self.workspace.logs / f"{stage}.log"]
         self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, logs)
-        if ran:
-            self.projection.post(show_pictures, self.workspace.path, stage)
+        self.projection.post(show_pictures, self.workspace.path, stage)
+
+    def _record_restored(self, stage: str, entry: LockEntry) -> None:
+        maker = maker_of(self.earlier, stage, artifact_id(entry))
+        self._say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
+        tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
+        self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, [])
 
     def metrics(self, stage: str) -> dict[str, float]:
         """The numbers in a stage's metrics file; empty where it has none."""
         path = self.workspace.path / "metrics" / f"{stage}.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-
-    def _entry_before(self, stage: str) -> LockEntry | None:
-        return next((run.lock[stage] for run in self.earlier if stage in run.lock), None)
 
     def _show(self, stage: str, events: list[Event]) -> None:
         steps = [event for event in events if "step" in event]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import StemmaError, WorkspaceError
-from stemma.stage.definition import read_definitions
+from stemma.stage.definition import DVC_FILE, read_definitions
 
 LockEntry = dict[str, Any]
 """One stage of dvc.lock: cmd, deps, params, outs."""
@@ -37,11 +37,15 @@ class Pipeline:
         self._repo: Any = Repo(str(folder))
 
     def pending(self, stage: str) -> LockEntry:
-        """What dvc.lock would say of the stage's command, dependencies and settings if it ran now."""
-        from dvc.dependency.param import ParamsDependency
+        """What dvc.lock would say of the stage's command, dependencies and settings if it ran now.
 
-        with chdir(self.folder), self._repo.lock:
-            loaded = self._repo.stage.load_one(name=self.definitions[stage].address)
+        It takes no lock and changes nothing, so it may be asked while the stage is at work.
+        """
+        from dvc.dependency.param import ParamsDependency
+        from dvc.repo import Repo
+
+        with Repo(str(self.folder)) as repo:
+            loaded = repo.stage.load_one(str(self.folder / DVC_FILE), self.definitions[stage].address)
             loaded.save_deps(allow_missing=True)
         params = [dep for dep in loaded.deps if isinstance(dep, ParamsDependency)]
         entry: LockEntry = {
