@@ -20,7 +20,7 @@ test-runs:
 	pytest tests/pipelines
 
 test-parts:
-	pytest tests/architecture tests/unit tests/stages
+	pytest tests/architecture tests/unit tests/lineage tests/stages
 
 check: .venv/dev
 	ruff format --check .

@@ -22,6 +22,7 @@ from stemma.lineage.environment import prepare
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.mlflow_view import MlflowView
+from stemma.lineage.registry import MODELS, Registry
 from stemma.lineage.runs import list_runs, run_message
 from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
@@ -43,7 +44,7 @@ class FlowReport(BaseModel):
     """DVC id of the policy."""
     model: str
     version: str
-    """Version of the registered model, or empty where MLflow did not answer."""
+    """Version of the registered model."""
     ran: list[str]
     metrics: dict[str, float]
 
@@ -96,6 +97,7 @@ class _FlowRun:
                 _task(self.runner.run, stage)(stage)
             _task(self._save, "save")()
             version = _task(self._register, "register")()
+            _task(self._push, "push")()
             status = "FINISHED"
         finally:
             self.runner.projection.ask(MlflowView.end, status, self._metrics())
@@ -104,13 +106,13 @@ class _FlowRun:
             flow=self.flow,
             policy=self.runner.artifacts[self.policy],
             model=self.runner.settings.registry.model,
-            version=version or "",
+            version=version,
             ran=self.runner.ran,
             metrics=self._metrics(),
         )
 
     def _save(self) -> None:
-        """Save the workspace as a DVC experiment, and push it where both a Git and a DVC remote are configured."""
+        """Save the workspace as a DVC experiment."""
         workspace, artifacts = self.runner.workspace, self.runner.artifacts
         facts = {
             "Flow": self.flow,
@@ -125,45 +127,45 @@ class _FlowRun:
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
         self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
-        self._push()
 
     def _experiment_ref(self) -> str:
         commit = self.runner.workspace.commit
         return f"refs/exps/{commit[:2]}/{commit[2:]}/{self.runner.workspace.name}"
 
     def _push(self) -> None:
-        root = self.runner.workspace.root
-        remotes = Git(root).remotes()
-        if not remotes or default_remote(root) is None:
+        """Push the run, its bytes and the registered model, where both a Git and a DVC remote are configured."""
+        root, name, say = self.runner.workspace.root, self.runner.workspace.name, self.runner.display.say
+        git = Git(root)
+        remote, dvc_remote = git.remote(), default_remote(root)
+        if remote is None or dvc_remote is None:
             return
-        remote = "origin" if "origin" in remotes else remotes[0]
         try:
-            run_dvc(root, "exp", "push", "--force", remote, self.runner.workspace.name)
-            self.runner.display.say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
+            run_dvc(root, "exp", "push", "--force", remote, name)
+            git.run("push", "--quiet", remote, f"{MODELS}*:{MODELS}*")
+            say(f"pushed to Git remote {remote} and DVC remote {dvc_remote}")
         except WorkspaceError as error:
-            self.runner.display.say(
-                f"not pushed, run `dvc exp push {remote} {self.runner.workspace.name}` later: {error}"
-            )
+            later = f"dvc exp push {remote} {name}; git push {remote} '{MODELS}*:{MODELS}*'"
+            say(f"not pushed, run `{later}` later: {error}")
 
-    def _register(self) -> str | None:
-        """Check the policy's bytes and register them."""
-        workspace, artifacts = self.runner.workspace, self.runner.artifacts
+    def _register(self) -> str:
+        """Check the policy's bytes and register them: in Git, which MLflow then follows."""
+        workspace, model = self.runner.workspace, self.runner.settings.registry.model
         verify_manifest(workspace.path / ARTIFACTS / self.policy)
-        dvc_id = artifacts[self.policy]
-        model = self.runner.settings.registry.model
-        version = self.runner.projection.ask(
+        dvc_id = self.runner.artifacts[self.policy]
+        commit = Git(workspace.root).run("rev-parse", "--verify", self._experiment_ref())
+        version = Registry(workspace.root, model).register(workspace.name, commit, self.policy, dvc_id)
+        self.runner.projection.post(
             MlflowView.register,
             model,
-            self.policy,
-            dvc_id,
+            version,
             {**self._tags(), "stemma.experiment": workspace.name, "stemma.dvc_id": dvc_id},
             f"Made by run {workspace.name} (flow {self.flow}). "
             f"Get its files with `dvc exp apply {workspace.name}`: artifacts/{self.policy}.",
         )
-        if version:
-            self.runner.projection.post(MlflowView.tag_all, {"stemma.model_version": f"{model}/{version}"})
-            self.runner.display.say(f"registered as {model}/{version}")
-        return version
+        name = f"{model}/{version.number}"
+        self.runner.projection.post(MlflowView.tag_all, {"stemma.model_version": name})
+        self.runner.display.say(f"registered as {name}")
+        return str(version.number)
 
     def _tags(self) -> dict[str, str]:
         return {

@@ -68,9 +68,10 @@ class Git:
         except WorkspaceError:
             return False
 
-    def remotes(self) -> list[str]:
-        """Names of the configured remotes."""
-        return self.run("remote").split()
+    def remote(self) -> str | None:
+        """The remote to push to: origin, or else the first there is; None where there is none."""
+        names = self.run("remote").split()
+        return "origin" if "origin" in names else next(iter(names), None)
 
     def refs(self, pattern: str, fields: Sequence[str]) -> list[list[str]]:
         """List refs with the given `for-each-ref` fields, newest commit first."""
@@ -88,14 +89,17 @@ class Git:
             check=True,
         ).stdout
         found: dict[str, str | None] = {}
+        position = 0
         for name in names:
-            header, _, done = done.partition(b"\n")
+            end = done.index(b"\n", position)
+            header = done[position:end]
+            position = end + 1
             if header.endswith(b" missing"):
                 found[name] = None
                 continue
             size = int(header.rsplit(b" ", 1)[1])
-            found[name] = done[:size].decode("utf-8", "replace")
-            done = done[size + 1 :]
+            found[name] = done[position : position + size].decode("utf-8", "replace")
+            position += size + 1
         return found
 
 

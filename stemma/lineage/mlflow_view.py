@@ -16,6 +16,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import flat
 from stemma.lineage.locks import lock
+from stemma.lineage.registry import Version
 from stemma.lineage.runs import artifact_id
 from stemma.metric_names import require_declared
 
@@ -145,8 +146,8 @@ class MlflowView:
             self._set_tags(run, tags)
 
     @_tolerant
-    def register(self, model: str, stage: str, dvc_id: str, tags: Mapping[str, str], description: str) -> str:
-        """Register a stage's model as a new version of a registered model, and return the version."""
+    def register(self, model: str, version: Version, tags: Mapping[str, str], description: str) -> None:
+        """Show a version of a registered model; MLflow counts by itself, and `stemma reconcile` mends its count."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -154,16 +155,18 @@ class MlflowView:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        logged = self._logged_model(stage, dvc_id, self.children[stage])
-        version = self._client.create_model_version(
+        source = self.children[version.stage]
+        logged = self._logged_model(version.stage, version.artifact, source)
+        shown = self._client.create_model_version(
             model,
             source=f"models:/{logged}",
-            run_id=self.children[stage],
-            tags=dict(tags),
+            run_id=source,
+            tags={**tags, "stemma.version": str(version.number)},
             description=description,
             model_id=logged,
         )
-        return str(version.version)
+        if str(shown.version) != str(version.number):
+            self.warn(f"MLflow calls {model}/{version.number} version {shown.version}; `stemma reconcile` mends that")
 
     @_tolerant
     def end(self, status: str, metrics: Mapping[str, float]) -> None:

@@ -15,6 +15,8 @@ from stemma.lineage.git import Git
 
 EXPERIMENTS = "refs/exps/*/*/*"
 TRAILER = "Stemma-"
+FLOW = f"{TRAILER}Flow: "
+"""The trailer that tells a run of ours from other DVC experiments."""
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.family import family_of, tree_lines
+from stemma.lineage.index import open_index
+from stemma.lineage.names import policy_of
 from stemma.lineage.runs import Run, find_run, list_runs
-from stemma.lineage.tree import family_tree, tree_lines
 
 RESULTS = {
     "gold/win_rate": "win rate against SFT, gold rule",
@@ -55,13 +58,14 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
     if not runs:
         return "no runs yet; make one with `stemma run rlhf`"
     best = max(runs, key=lambda run: _numbers(run).get(_winning(run), 0.0))
-    policy, _ = best.trailers["Policy"].split("=")
-    tree = tree_lines(family_tree(best.lock, policy))
+    with closing(open_index(root)) as index:
+        policy = policy_of(index, best)
+        tree = tree_lines(family_of(index, policy))
     return "\n".join(
         [
             *_results(runs),
             "",
-            f"Family tree of {policy} of run {best.name}" + (", the better of these" if len(runs) > 1 else ""),
+            f"Family tree of {policy.title}" + (", the better of these" if len(runs) > 1 else ""),
             *tree,
             "",
             _origin(best),

@@ -1,0 +1,102 @@
+"""The family of an artifact: everything that it was made from, back to the raw data, across runs."""
+
+from dataclasses import dataclass
+
+from stemma.lineage.index import Derivation, Index
+from stemma.lineage.names import Model
+from stemma.lineage.runs import Run
+
+
+@dataclass(frozen=True)
+class Member:
+    """One artifact or raw input of a family."""
+
+    name: str
+    """The stage that made it, or a raw input's path."""
+    dvc_id: str
+    size: int
+    """Bytes."""
+    derivation: Derivation | None
+    """How it came about; None for a raw input."""
+    run: Run | None
+    """The run in whose record that stands."""
+    parents: tuple[str, ...]
+    """DVC ids of what it was made from, in the order of dvc.yaml."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An artifact and its ancestors, nearest first."""
+
+    root: str
+    """The artifact's DVC id."""
+    members: dict[str, Member]
+
+    def code(self) -> dict[str, str]:
+        """The md5 of every code file that a member was made with, by path."""
+        return {
+            dep["path"]: dep["md5"]
+            for member in self.members.values()
+            if member.derivation
+            for dep in member.derivation.entry.get("deps", [])
+        }
+
+
+def family_of(index: Index, model: Model) -> Family:
+    """The family of a model, as its own run's record tells it; what another run made, as that run's record does."""
+    members: dict[str, Member] = {}
+    waiting: list[tuple[Derivation, Run]] = [(model.derivation, model.run)]
+    runs: dict[str, dict[str, Derivation]] = {}
+    while waiting:
+        derivation, run = waiting.pop(0)
+        if derivation.artifact in members:
+            continue
+        own = runs.setdefault(run.commit, {d.artifact: d for d in index.of_run(run.commit).values()})
+        inputs = [dep for dep in index.inputs(derivation) if not dep.is_code]
+        members[derivation.artifact] = Member(
+            derivation.stage,
+            derivation.artifact,
+            derivation.size,
+            derivation,
+            run,
+            tuple(dep.md5 for dep in inputs),
+        )
+        for dep in inputs:
+            made = own.get(dep.md5)
+            if made:
+                waiting.append((made, run))
+            elif elsewhere := index.of_artifact(dep.md5):
+                oldest = index.runs_with([elsewhere[0].id])[-1]
+                waiting.append((elsewhere[0], oldest))
+            else:
+                members[dep.md5] = Member(dep.path, dep.md5, dep.size, None, None, ())
+    return Family(model.derivation.artifact, members)
+
+
+def tree_lines(family: Family) -> list[str]:
+    """Draw a family, an artifact a line; what is drawn already is named again but not unfolded."""
+    return _lines(family, family.root, "", "", set())
+
+
+def _lines(family: Family, dvc_id: str, first: str, rest: str, seen: set[str]) -> list[str]:
+    member = family.members[dvc_id]
+    again = dvc_id in seen and bool(member.parents)
+    seen.add(dvc_id)
+    lines = [f"{first}{member.name:<8} {dvc_id[:10]}  {size_text(member.size):>9}" + ("  (above)" if again else "")]
+    if again:
+        return lines
+    for parent in member.parents[:-1]:
+        lines += _lines(family, parent, f"{rest}├── ", f"{rest}│   ", seen)
+    for parent in member.parents[-1:]:
+        lines += _lines(family, parent, f"{rest}└── ", f"{rest}    ", seen)
+    return lines
+
+
+def size_text(count: int) -> str:
+    """A number of bytes, for people."""
+    value = float(count)
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

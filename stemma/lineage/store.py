@@ -1,0 +1,152 @@
+"""The bytes of artifacts, in the DVC cache and on the DVC remote."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from stemma.errors import ArtifactError, WorkspaceError
+
+CHUNK = 1 << 20
+
+
+class Place:
+    """One place that holds objects under their md5: the cache, or a remote."""
+
+    def __init__(self, name: str, odb: Any) -> None:
+        self.name = name
+        self._odb = odb
+
+    def has(self, oid: str) -> bool:
+        """Whether the object is there."""
+        return bool(self._told(self._odb.exists, oid))
+
+    def path(self, oid: str) -> str:
+        """Where the object lies, or would lie."""
+        return str(self._odb.oid_to_path(oid))
+
+    def open(self, oid: str) -> IO[bytes]:
+        """Open an object for reading.
+
+        Raises ArtifactError where it is not there.
+        """
+        try:
+            stream: IO[bytes] = self._told(self._odb.fs.open, self.path(oid), "rb")
+        except FileNotFoundError:
+            raise ArtifactError(f"{self.name} has no object {oid}, at {self.path(oid)}") from None
+        return stream
+
+    def read(self, oid: str) -> bytes:
+        """The object's bytes."""
+        with self.open(oid) as stream:
+            return stream.read()
+
+    def md5(self, oid: str) -> str:
+        """The md5 of the bytes that are really there, in hexadecimal; for a `.dir` object with that ending."""
+        digest = hashlib.md5(usedforsecurity=False)
+        with self.open(oid) as stream:
+            while block := stream.read(CHUNK):
+                digest.update(block)
+        return digest.hexdigest() + (".dir" if oid.endswith(".dir") else "")
+
+    def files(self, artifact: str) -> dict[str, str]:
+        """The md5 of each of an artifact's files, by relative path; a single file has the path ''.
+
+        Raises ArtifactError where the artifact's list of files is not there, or not what its id says.
+        """
+        if not artifact.endswith(".dir"):
+            return {"": artifact}
+        text = self.read(artifact)
+        if hashlib.md5(text, usedforsecurity=False).hexdigest() != artifact.removesuffix(".dir"):
+            raise ArtifactError(f"{self.name}: the list of files of {artifact} changed, at {self.path(artifact)}")
+        return {item["relpath"]: item["md5"] for item in json.loads(text)}
+
+    def all(self) -> Iterator[str]:
+        """The id of every object that is there."""
+        yield from self._told(self._odb.all)
+
+    def delete(self, oid: str) -> int:
+        """Remove an object; returns the bytes it took."""
+        path = self.path(oid)
+        size = int(self._told(self._odb.fs.size, path) or 0)
+        self._told(self._odb.fs.remove, path)
+        return size
+
+    def take(self, oid: str, source: "Place") -> None:
+        """Replace an object by another place's copy, which must be good.
+
+        Raises ArtifactError where that copy is damaged too.
+        """
+        if source.md5(oid) != oid:
+            raise ArtifactError(f"{source.name} holds a damaged copy of {oid} as well")
+        if self.has(oid):
+            self.delete(oid)
+        self._told(self._odb.add_bytes, oid, source.read(oid))
+        self._odb.protect(self.path(oid))
+
+    def _told(self, function: Any, *args: Any) -> Any:
+        """Call a file system; what it may raise becomes one message."""
+        try:
+            return function(*args)
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            raise WorkspaceError(
+                f"{self.name} does not answer ({type(error).__name__}: {error}); "
+                "look at its address with `dvc remote list` and try again"
+            ) from error
+
+
+class Store:
+    """The cache of a project, and its default remote where it has one."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if "_repo" in self.__dict__:
+            self._repo.close()
+
+    @cached_property
+    def cache(self) -> Place:
+        """The local cache."""
+        return Place("the DVC cache", self._repo.cache.local)
+
+    @cached_property
+    def remote(self) -> Place | None:
+        """The default remote, or None where there is none."""
+        name = self._repo.config["core"].get("remote")
+        return Place(f"DVC remote {name}", self._repo.cloud.get_remote_odb(name)) if name else None
+
+    def places(self) -> list[Place]:
+        """The cache, then the remote."""
+        return [self.cache, *([self.remote] if self.remote else [])]
+
+    def files(self, artifact: str) -> Mapping[str, str] | None:
+        """The md5 of each of an artifact's files, from the first place that knows; None where none does."""
+        for place in self.places():
+            if place.has(artifact):
+                return place.files(artifact)
+        return None
+
+    def read(self, artifact: str, file: str) -> bytes | None:
+        """One file of an artifact, from the first place that has it; None where none does, or there is no such file."""
+        oid = (self.files(artifact) or {}).get(file)
+        return next((place.read(oid) for place in self.places() if oid and place.has(oid)), None)
+
+    def read_json(self, artifact: str, file: str) -> Any:
+        """One JSON file of an artifact, or None where its bytes are nowhere here."""
+        found = self.read(artifact, file)
+        return json.loads(found) if found else None
+
+    @cached_property
+    def _repo(self) -> Any:
+        from dvc.repo import Repo
+
+        return Repo(str(self._root))

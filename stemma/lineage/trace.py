@@ -1,0 +1,132 @@
+"""What made a model: its family, with settings, code, run and labellers of every artifact."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from stemma.config import Values
+from stemma.lineage.explain import flat
+from stemma.lineage.family import Family, Member, family_of, size_text, tree_lines
+from stemma.lineage.index import Index
+from stemma.lineage.names import Model
+from stemma.lineage.store import Store
+
+LABELS = ("verdicts.jsonl", "comparisons.jsonl")
+"""Where an annotator's name stands: in every verdict, or where none is on record, with the comparison."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """What is known of one artifact of a family."""
+
+    name: str
+    dvc_id: str
+    size: int
+    """Bytes."""
+    command: str
+    made_by: str
+    """The run that made the bytes; empty for a raw input."""
+    code: str
+    """The commit of that run's code."""
+    dirty: bool
+    """Whether that run took code that was not committed."""
+    settings: dict[str, tuple[Any, Any]]
+    """Settings that differ from the defaults: key → (default, value)."""
+    labellers: dict[str, int]
+    """Annotators and judges with the number of their verdicts."""
+    made_from: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A model's whole story."""
+
+    title: str
+    run: str
+    experiment: str
+    """The commit of the run's experiment."""
+    aliases: tuple[str, ...]
+    family: Family
+    facts: dict[str, Fact]
+    """By DVC id, nearest first."""
+
+
+def trace(index: Index, store: Store, model: Model, defaults: Values) -> Trace:
+    """Gather what made a model. `defaults` are the settings' defaults, section by section."""
+    family = family_of(index, model)
+    facts = {dvc_id: _fact(index, store, member, defaults) for dvc_id, member in family.members.items()}
+    return Trace(model.title, model.run.name, model.run.commit, model.aliases, family, facts)
+
+
+def as_json(told: Trace) -> dict[str, Any]:
+    """The trace as plain values."""
+    return {
+        "model": told.title,
+        "run": told.run,
+        "experiment": told.experiment,
+        "aliases": list(told.aliases),
+        "artifact": told.family.root,
+        "artifacts": [asdict(fact) for fact in told.facts.values()],
+        "code": told.family.code(),
+    }
+
+
+def page(told: Trace) -> str:
+    """The trace for people: the tree, then what is known of each artifact."""
+    named = f" ({', '.join(told.aliases)})" if told.aliases else ""
+    lines = [f"{told.title}{named}: {told.family.members[told.family.root].name} {told.family.root}", ""]
+    lines += tree_lines(told.family)
+    for fact in told.facts.values():
+        lines += ["", *fact_lines(fact)]
+    return "\n".join([*lines, "", f"Record: experiment {told.run}, commit {told.experiment[:10]}."])
+
+
+def fact_lines(fact: Fact) -> list[str]:
+    """What is known of one artifact."""
+    lines = [f"{fact.name} {fact.dvc_id}, {size_text(fact.size)}"]
+    if fact.made_by:
+        dirty = " with uncommitted changes" if fact.dirty else ""
+        lines.append(f"  made by run {fact.made_by}, code {fact.code[:10]}{dirty}: {fact.command}")
+    lines += [f"  {key} is {value!r}, by default {default!r}" for key, (default, value) in fact.settings.items()]
+    if fact.labellers:
+        lines.append("  labelled by " + ", ".join(f"{name} ({count})" for name, count in fact.labellers.items()))
+    return lines
+
+
+def _fact(index: Index, store: Store, member: Member, defaults: Values) -> Fact:
+    if member.derivation is None or member.run is None:
+        return Fact(member.name, member.dvc_id, member.size, "", "", "", False, {}, {}, ())
+    made_by = index.maker(member.name, member.dvc_id) or member.run
+    entry = member.derivation.entry
+    return Fact(
+        member.name,
+        member.dvc_id,
+        member.size,
+        entry["cmd"],
+        made_by.name,
+        made_by.baseline,
+        made_by.dirty,
+        _changed(entry.get("params", {}).get("params.yaml", {}), defaults),
+        labellers(store, member),
+        member.parents,
+    )
+
+
+def _changed(used: Mapping[str, Any], defaults: Values) -> dict[str, tuple[Any, Any]]:
+    """The settings that differ from the defaults; what has no default is not told."""
+    values, usual = flat(used), flat(defaults)
+    return {key: (usual[key], value) for key, value in values.items() if key in usual and usual[key] != value}
+
+
+def labellers(store: Store, member: Member) -> dict[str, int]:
+    """Who labelled an artifact, with the number of verdicts; empty where nobody did or its bytes are nowhere here."""
+    if member.name != "label":
+        return {}
+    for file in LABELS:
+        rows = (store.read(member.dvc_id, file) or b"").splitlines()
+        if rows:
+            told = Counter(json.loads(row)["annotator"] or "unnamed" for row in rows)
+            return dict(sorted(told.items()))
+    return {}

@@ -1,0 +1,80 @@
+"""What made a model: the tree, and what is known of each artifact."""
+
+import json
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from stemma.lineage.family import family_of, tree_lines
+from stemma.lineage.index import Index
+from stemma.lineage.names import find_model
+from stemma.lineage.store import Store
+from stemma.lineage.trace import Trace, page, trace
+from tests.family import FamilyProject, Made
+from tests.history import closure, random_history
+
+
+def told(project: FamilyProject, name: str, defaults: dict[str, object] | None = None) -> Trace:
+    with closing(Index(project.path)) as index, Store(project.path) as store:
+        return trace(index, store, find_model(project.path, index, name), defaults or {})
+
+
+def test_what_was_drawn_is_named_again_but_not_unfolded(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    data, base, sft = (f"{letter * 32}.dir" for letter in "abc")
+    stages = [
+        Made("data", data, 1500, {"inputs": "d" * 32 + ".dir"}, {"stemma/x.py": "e" * 32}),
+        Made("base", base, 1500, {"artifacts/data": data}),
+        Made("sft", sft, 1500, {"artifacts/base": base, "artifacts/data": data}),
+    ]
+    project.run("calm", stages)
+    assert tree_lines(told(project, "calm").family) == [
+        "sft      cccccccccc     1.5 kB",
+        "├── base     bbbbbbbbbb     1.5 kB",
+        "│   └── data     aaaaaaaaaa     1.5 kB",
+        "│       └── inputs   dddddddddd        1 B",
+        "└── data     aaaaaaaaaa     1.5 kB  (above)",
+    ]
+
+
+def test_each_artifact_tells_its_run_its_settings_and_its_labellers(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    verdicts = [{"annotator": name} for name in ("ben", "ada", "ada")]
+    label = project.artifact("label", {"verdicts.jsonl": "\n".join(map(json.dumps, verdicts)).encode()})
+    first = Made("label", label, 3, {}, params={"label": {"overlap_share": 0.5, "source": "simulated"}})
+    project.run("one", [first])
+    reward = project.artifact("reward", {"model.safetensors": b"r"})
+    project.run("two", [first, Made("reward", reward, 4, {"artifacts/label": label})], ran=["reward"])
+    facts = told(project, "two", {"label": {"overlap_share": 0.1, "source": "simulated"}}).facts
+    assert facts[reward].made_by == "two"
+    assert facts[label].made_by == "one"
+    assert facts[label].settings == {"label.overlap_share": (0.1, 0.5)}
+    assert facts[label].labellers == {"ada": 2, "ben": 1}
+    assert "labelled by ada (2), ben (1)" in page(told(project, "two"))
+
+
+def test_a_policy_that_began_from_an_earlier_round_goes_on_into_that_round(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    first = [Made("data", "a" * 32, 1, {}), Made("ppo", "b" * 32, 1, {"artifacts/data": "a" * 32})]
+    project.run("round-1", first)
+    second = [
+        Made("base", "c" * 32, 1, {"inputs/policy": "b" * 32}),
+        Made("ppo", "d" * 32, 1, {"artifacts/base": "c" * 32}),
+    ]
+    project.run("round-2", second)
+    family = told(project, "round-2").family
+    assert list(family.members) == ["d" * 32, "c" * 32, "b" * 32, "a" * 32]
+    runs = [member.run.name for member in family.members.values() if member.run]
+    assert runs == ["round-2", "round-2", "round-1", "round-1"]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_family_is_what_walking_every_lock_finds(tmp_path: Path, seed: int) -> None:
+    """Random families of twelve runs; the brute-force answer follows the parents in the runs' locks alone."""
+    project, parents = random_history(tmp_path / "project", seed, runs=12)
+    with closing(Index(project.path)) as index:
+        for run in index.runs():
+            root = run.trailers["Policy"].partition("=")[2]
+            family = family_of(index, find_model(project.path, index, run.name))
+            assert set(family.members) == closure(root, parents)
