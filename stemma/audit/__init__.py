@@ -1,0 +1,1 @@
+"""Checks and care of what is on record: verify, reproduce, clean up, forget."""
