@@ -63,7 +63,7 @@ class Chain:
         """
         git = self._git
         tree = git.run("mktree", stdin=self._blob(ACT, act) + self._blob(STATE, state))
-        parents = [*([after.commit] if after else []), *keeps]
+        parents = [after.commit if after else self._beginning(), *keeps]
         env = {} if git.has_identity() else AUTHOR
         options = [word for parent in parents for word in ("-p", parent)]
         commit = git.run("commit-tree", tree, *options, "-m", title, env=env)
@@ -74,6 +74,20 @@ class Chain:
             raise ChainMovedError(f"{self.ref} moved while this was under way, so nothing was done: {error}") from None
         return link
 
+    def _beginning(self) -> str:
+        """The commit before the first link, the same in every clone: it marks where the chain ends."""
+        date = "1 +0000"
+        env = {**AUTHOR, "GIT_AUTHOR_DATE": f"@{date}", "GIT_COMMITTER_DATE": f"@{date}"}
+        return self._git.run("commit-tree", self._git.run("mktree", stdin=""), "-m", f"begin {self.ref}", env=env)
+
+    def take_back(self, link: Link, before: Link | None) -> None:
+        """Undo the newest link, which nobody else has seen.
+
+        Raises WorkspaceError where it is not the newest any more.
+        """
+        old = ["update-ref", self.ref, before.commit] if before else ["update-ref", "-d", self.ref]
+        self._git.run(*old, link.commit)
+
     def _blob(self, name: str, document: Document) -> str:
         text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         blob = self._git.run("hash-object", "-w", "--stdin", stdin=text)
@@ -82,7 +96,7 @@ class Chain:
     def _log(self, *options: str) -> list[Link]:
         if not self._git.run("for-each-ref", "--format=%(objectname)", self.ref):
             return []
-        listed = self._git.run("log", "--first-parent", *options, f"--format={_FIELDS}", self.ref)
+        listed = self._git.run("log", "--first-parent", "--min-parents=1", *options, f"--format={_FIELDS}", self.ref)
         return self._read(listed.splitlines())
 
     def _read(self, rows: Sequence[str]) -> list[Link]:

@@ -48,8 +48,9 @@ class Registry:
 
     def __init__(self, root: Path, model: str) -> None:
         self.model = model
-        self._root = root
-        self._chain = Chain(root, f"{MODELS}{model}")
+        self.ref = f"{MODELS}{model}"
+        """The Git ref of its chain."""
+        self._chain = Chain(root, self.ref)
 
     def read(self) -> Registered:
         """What holds now."""
@@ -87,6 +88,10 @@ class Registry:
         state = applied(after.state if after else {}, act)
         return self._chain.append(after, title, act, state)
 
+    def take_back(self, link: Link, before: Link | None) -> None:
+        """Undo the newest act, which no other clone has seen."""
+        self._chain.take_back(link, before)
+
     def _retry(self, make: Callable[[Registered], Document | None], title: str, keeps: list[str]) -> Registered:
         for _ in range(TRIES):
             head = self._chain.head()
@@ -98,7 +103,7 @@ class Registry:
                 return self.at(self._chain.append(head, title, act, state, keeps))
             except ChainMovedError:
                 continue
-        raise WorkspaceError(f"{self._chain.ref} moves all the time; try again when fewer runs end at once")
+        raise WorkspaceError(f"{self.ref} moves all the time; try again when fewer runs end at once")
 
 
 def applied(state: Document, act: Document) -> Document:

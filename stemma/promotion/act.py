@@ -1,0 +1,108 @@
+"""Promotion and rollback."""
+
+from dataclasses import asdict
+
+from stemma.errors import ArtifactError, StemmaError, WorkspaceError
+from stemma.lineage.family import family_of
+from stemma.lineage.forgotten import taints
+from stemma.lineage.names import Model, model_of
+from stemma.lineage.registry import Version
+from stemma.promotion.evidence import Evidence, evidence_of
+from stemma.promotion.gates import Gate, check_gates
+from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, stay
+
+
+class RefusedError(StemmaError):
+    """A promotion that is not to be."""
+
+
+def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = False) -> Moved:
+    """Move an alias to a registered version, if its evidence passes the gates and its bytes verify.
+
+    With `force` failed gates and missing evidence do not hold it back; they are recorded with the act.
+    Raises RefusedError where a gate fails, no evaluation names these bytes, or the model is tainted; ArtifactError
+    where its bytes are not right; ChainMovedError where somebody else moved the alias meanwhile.
+    """
+    head = begin(desk, reason)
+    version = _registered(desk, model)
+    now = desk.registry.at(head)
+    if now.aliases.get(alias) == version.number:
+        return stay(desk, alias, version)
+    _check_taint(desk, model)
+    desk.verify(model)
+    champion = now.versions.get(now.aliases.get(alias, 0))
+    evidence, gates = _judge(desk, model, model_of(desk.index, now, champion) if champion else None)
+    _check_gates(model, gates, force)
+    act = {
+        "act": "promote",
+        "reason": reason,
+        "forced": force,
+        "against": champion.number if champion else "sft",
+        "evidence": evidence.named() if evidence else {},
+        "gates": [asdict(gate) for gate in gates],
+    }
+    return move(desk, head, alias, version, act)
+
+
+def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
+    """Put an earlier version back as champion: the one before the last move, unless `to` says which.
+
+    Raises WorkspaceError where there is none to go back to, ArtifactError where its bytes are not right, RefusedError
+    where it is tainted.
+    """
+    head = begin(desk, reason)
+    now = desk.registry.at(head)
+    if CHAMPION not in now.aliases:
+        raise WorkspaceError(f"{now.name} has no champion to roll back from; `stemma promote` sets one")
+    if to is None and PREVIOUS not in now.aliases:
+        raise WorkspaceError(f"{now.name} had no champion before this one; say which version: --to {now.name}/NUMBER")
+    target = to or now.versions[now.aliases[PREVIOUS]]
+    if now.aliases[CHAMPION] == target.number:
+        return stay(desk, CHAMPION, target)
+    model = model_of(desk.index, now, target)
+    _check_taint(desk, model)
+    desk.verify(model)
+    return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason})
+
+
+def _registered(desk: Desk, model: Model) -> Version:
+    if model.version and model.registered == desk.registry.model:
+        return model.version
+    for version in desk.registry.read().versions.values():
+        if (version.commit, version.artifact) == (model.run.commit, model.derivation.artifact):
+            return version
+    raise WorkspaceError(
+        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes, "
+        f"and `stemma history {desk.registry.model}` lists what there is"
+    )
+
+
+def _check_taint(desk: Desk, model: Model) -> None:
+    """A taint anywhere in the family holds it back: what was made of forgotten data since is no better."""
+    tainted = taints(desk.root)
+    for dvc_id, member in family_of(desk.index, model).members.items():
+        if dvc_id in tainted:
+            raise RefusedError(
+                f"{model.title} is tainted by {member.name} {dvc_id} and must not serve: {tainted[dvc_id]}. "
+                "`stemma forget … --plan` names the runs that make a clean one"
+            )
+
+
+def _judge(desk: Desk, model: Model, champion: Model | None) -> tuple[Evidence | None, list[Gate]]:
+    """The evidence and its gates; evidence that is missing, or cannot be compared, is a gate that fails."""
+    try:
+        evidence = evidence_of(desk.index, desk.store, model)
+        theirs = evidence_of(desk.index, desk.store, champion) if champion else None
+        return evidence, check_gates(desk.config, evidence, theirs)
+    except ArtifactError as error:
+        return None, [Gate("evidence", passed=False, words=str(error))]
+
+
+def _check_gates(model: Model, gates: list[Gate], force: bool) -> None:
+    failed = [gate for gate in gates if not gate.passed]
+    if failed and not force:
+        told = "\n".join(f"  {gate.name}: {gate.words}" for gate in failed)
+        raise RefusedError(
+            f"{model.title} is not promoted, {len(failed)} of {len(gates)} gates refuse:\n{told}\n"
+            "The gates stand in params.yaml, section promotion; --force passes them by, on record"
+        )

@@ -1,0 +1,206 @@
+"""Promotion and rollback on a real repository and a real cache."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from stemma.errors import ArtifactError, WorkspaceError
+from stemma.lineage.history import moves_of, moves_page
+from stemma.lineage.index import Index
+from stemma.lineage.names import find_model
+from stemma.lineage.registry import Registry
+from stemma.lineage.store import Store
+from stemma.promotion.act import RefusedError, promote, roll_back
+from stemma.promotion.move import Desk, Moved
+from stemma.promotion.settings import PromotionConfig
+from tests.family import FamilyProject
+from tests.policies import MODEL, PROMPTS, Policies
+
+BETTER = [1.0] * PROMPTS
+BEST = [2.0] * PROMPTS
+
+
+@pytest.fixture
+def policies(tmp_path: Path) -> Policies:
+    return Policies(FamilyProject(tmp_path / "project"))
+
+
+@contextmanager
+def desk(policies: Policies, config: PromotionConfig | None = None) -> Iterator[Desk]:
+    with closing(Index(policies.path)) as index, Store(policies.path) as store:
+        registry = Registry(policies.path, MODEL)
+        settings = config or PromotionConfig()
+        yield Desk(policies.path, index, store, registry, settings, verify=lambda _: None, follow=lambda: None)
+
+
+def promoted(policies: Policies, name: str, config: PromotionConfig | None = None, force: bool = False) -> Moved:
+    with desk(policies, config) as open_desk:
+        model = find_model(policies.path, open_desk.index, name)
+        return promote(open_desk, model, "champion", f"{name} is the best yet", force)
+
+
+def rolled_back(policies: Policies, to: int | None = None) -> Moved:
+    with desk(policies) as open_desk:
+        versions = open_desk.registry.read().versions
+        return roll_back(open_desk, versions[to] if to else None, "answers got worse")
+
+
+def served(policies: Policies) -> bytes:
+    return (policies.path / "serving" / "champion" / "model.safetensors").read_bytes()
+
+
+def test_promote_promote_rollback(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    policies.add("best", BEST)
+    first = promoted(policies, "good")
+    assert (first.before, first.after, served(policies)) == ("", "policy/1", b"good")
+    second = promoted(policies, "policy/2")
+    assert (second.before, second.after, served(policies)) == ("policy/1", "policy/2", b"best")
+    back = rolled_back(policies)
+    assert (back.before, back.after, served(policies)) == ("policy/2", "policy/1", b"good")
+    moves = moves_of(policies.path, MODEL, "champion")
+    assert [(m.act, m.before, m.after) for m in moves] == [
+        ("promote", "", "policy/1"),
+        ("promote", "policy/1", "policy/2"),
+        ("rollback", "policy/2", "policy/1"),
+    ]
+    assert moves[1].evidence["policy"] == Registry(policies.path, MODEL).read().versions[2].artifact
+    page = moves_page(moves)
+    assert "rollback  policy/2 → policy/1" in page
+    assert "by Tess <tess@localhost>: answers got worse" in page
+
+
+def test_the_win_rate_is_held_against_the_champion_and_not_against_sft(policies: Policies) -> None:
+    policies.add("best", BEST)
+    policies.add("good", BETTER)
+    promoted(policies, "best")
+    with pytest.raises(RefusedError, match=r"win rate: 0\.000 \[.*against the champion"):
+        promoted(policies, "good")
+    assert served(policies) == b"best"
+
+
+def test_an_equal_policy_is_not_better(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    policies.add("same", BETTER)
+    promoted(policies, "good")
+    with pytest.raises(RefusedError, match=r"win rate: 0\.500"):
+        promoted(policies, "same")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "gate"),
+    [
+        ({"gold/accuracy": 0.6}, "accuracy: 0.750 → 0.600"),
+        ({"gold/hallucination": 0.7}, "hallucination: 0.600 → 0.700"),
+        ({"gold/refusal": 0.3}, "refusal: 0.400 → 0.300"),
+        ({"objective/kl": 21.0}, "KL: 21.00 nats"),
+        ({"response/length": 25.0}, "length: 12.0 → 25.0"),
+    ],
+)
+def test_each_gate_refuses_by_name(policies: Policies, metrics: dict[str, float], gate: str) -> None:
+    policies.add("bad", BETTER, metrics)
+    with pytest.raises(RefusedError, match="1 of 7 gates refuse") as error:
+        promoted(policies, "bad")
+    assert gate in str(error.value)
+    assert not (policies.path / "serving" / "champion").exists()
+
+
+def test_other_prompts_are_no_evidence_against_the_champion(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    policies.add("other", BEST, prompts="other")
+    promoted(policies, "good")
+    with pytest.raises(RefusedError, match="the challenger's prompts are"):
+        promoted(policies, "other")
+
+
+def test_an_evaluation_of_other_bytes_is_no_evidence(policies: Policies) -> None:
+    version = policies.add("good", BETTER)
+    sft = policies.project.artifact("ppo", {"model.safetensors": b"not evaluated"})
+    lock = policies.project.git.contents([f"{version.commit}:dvc.lock"])[f"{version.commit}:dvc.lock"]
+    assert lock
+    from tests.family import Made
+
+    commit = policies.project.run("bare", [Made("ppo", sft, 1, {})])
+    Registry(policies.path, MODEL).register("bare", commit, "ppo", sft)
+    with pytest.raises(RefusedError, match="no evaluation names the bytes of policy/2"):
+        promoted(policies, "policy/2")
+
+
+def test_force_passes_gates_by_and_stands_on_record(policies: Policies) -> None:
+    policies.add("bad", [-1.0] * PROMPTS)
+    promoted(policies, "bad", force=True)
+    (move,) = moves_of(policies.path, MODEL, "champion")
+    assert move.forced
+    assert [gate["name"] for gate in move.gates if not gate["passed"]] == ["win rate"]
+
+
+def test_an_act_without_a_reason_is_refused(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    with desk(policies) as open_desk, pytest.raises(WorkspaceError, match="--reason"):
+        promote(open_desk, find_model(policies.path, open_desk.index, "good"), "champion", " ")
+
+
+def test_bytes_that_are_not_right_are_not_served(policies: Policies) -> None:
+    version = policies.add("good", BETTER)
+    files = json.loads(policies.project.place(version.artifact).read_bytes())
+    damaged = policies.project.place(next(f["md5"] for f in files if f["relpath"] == "model.safetensors"))
+    damaged.chmod(0o644)
+    damaged.write_bytes(b"evil")
+    with pytest.raises(ArtifactError, match=r"model\.safetensors changed"):
+        promoted(policies, "good")
+    assert not Registry(policies.path, MODEL).read().aliases
+
+
+def test_rollback_to_a_named_version_and_where_there_is_none(policies: Policies) -> None:
+    for name, score in (("one", 1.0), ("two", 2.0), ("three", 3.0)):
+        policies.add(name, [score] * PROMPTS)
+    with pytest.raises(WorkspaceError, match="no champion to roll back from"):
+        rolled_back(policies)
+    promoted(policies, "one")
+    with pytest.raises(WorkspaceError, match="say which version"):
+        rolled_back(policies)
+    promoted(policies, "two")
+    promoted(policies, "three")
+    assert rolled_back(policies, to=1).after == "policy/1"
+    assert served(policies) == b"one"
+
+
+def test_promoting_the_champion_again_moves_nothing(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    promoted(policies, "good")
+    again = promoted(policies, "good")
+    assert again.before == again.after == "policy/1"
+    assert len(moves_of(policies.path, MODEL, "champion")) == 1
+
+
+def test_a_registration_meanwhile_does_not_stand_in_the_way(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    with desk(policies) as open_desk:
+        model = find_model(policies.path, open_desk.index, "good")
+        late = Desk(**{**open_desk.__dict__, "verify": lambda _: policies.add("late", BETTER)})
+        promote(late, model, "champion", "why not")
+    now = Registry(policies.path, MODEL).read()
+    assert (now.aliases, len(now.versions)) == ({"champion": 1}, 2)
+
+
+def test_two_clones_agree_through_their_remote(policies: Policies, tmp_path: Path) -> None:
+    """The clone that pushes second takes back its act and says so; when it tries again it starts from the first's."""
+    policies.add("good", BETTER)
+    remote = tmp_path / "remote.git"
+    policies.project.git.run("init", "--quiet", "--bare", str(remote))
+    policies.project.git.run("remote", "add", "origin", str(remote))
+    policies.project.git.run(
+        "push", "--quiet", "origin", "main", "refs/stemma/*:refs/stemma/*", "refs/exps/*:refs/exps/*"
+    )
+    theirs = Registry(policies.path, MODEL)
+    elsewhere = theirs.head()
+    promoted(policies, "good")
+    listed = policies.project.git.run("ls-remote", "origin", theirs.ref)
+    assert elsewhere
+    assert not listed.startswith(elsewhere.commit)
+    policies.project.git.run("update-ref", theirs.ref, elsewhere.commit)
+    again = promoted(policies, "good")
+    assert (again.before, again.after) == ("policy/1", "policy/1")
