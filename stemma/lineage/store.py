@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -68,12 +69,37 @@ class Place:
         """The id of every object that is there."""
         yield from self._told(self._odb.all)
 
+    def size(self, oid: str) -> int:
+        """Bytes of an object that is there."""
+        return int(self._told(self._odb.fs.size, self.path(oid)) or 0)
+
+    def written(self, oid: str) -> datetime | None:
+        """When an object was written; None where the place does not tell."""
+        told = self._told(self._odb.fs.info, self.path(oid))
+        when = next((told[key] for key in ("mtime", "LastModified", "last_modified", "updated") if told.get(key)), None)
+        if isinstance(when, int | float):
+            return datetime.fromtimestamp(when, tz=UTC)
+        return when if isinstance(when, datetime) else None
+
     def delete(self, oid: str) -> int:
         """Remove an object; returns the bytes it took."""
-        path = self.path(oid)
-        size = int(self._told(self._odb.fs.size, path) or 0)
-        self._told(self._odb.fs.remove, path)
+        size = self.size(oid)
+        self._told(self._odb.fs.remove, self.path(oid))
         return size
+
+    def forget_listing(self) -> None:
+        """Have DVC list the place anew: it remembers what a remote holds, and would not push again what was removed."""
+        from dvc_data.hashfile.db import get_index
+
+        get_index(self._odb).clear()
+
+    def put(self, content: bytes, suffix: str = "") -> str:
+        """Put bytes there, unless they are; returns their id, which ends in `suffix` (`.dir` for a list of files)."""
+        oid = hashlib.md5(content, usedforsecurity=False).hexdigest() + suffix
+        if not self.has(oid):
+            self._told(self._odb.add_bytes, oid, content)
+            self._odb.protect(self.path(oid))
+        return oid
 
     def take(self, oid: str, source: "Place") -> None:
         """Replace an object by another place's copy, which must be good.
