@@ -5,8 +5,10 @@ Runs are written as `dvc exp save` leaves them, so that thousands of families ca
 
 import hashlib
 import json
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -150,6 +152,14 @@ class FamilyProject:
         commit = git.run("commit-tree", tree, "-p", head, "-m", message, env=when)
         git.run("update-ref", f"refs/exps/{head[:2]}/{head[2:]}/{name}", commit)
         return commit
+
+
+def copy_of(project: FamilyProject, path: Path) -> FamilyProject:
+    """The same project elsewhere: its repository with all refs, its cache, and nothing else shared."""
+    shutil.copytree(project.path, path, symlinks=True)
+    copied = copy(project)
+    copied.path, copied.git = path, Git(path)
+    return copied
 
 
 def _yaml(values: object) -> str:

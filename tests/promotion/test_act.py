@@ -1,23 +1,20 @@
 """Promotion and rollback on a real repository and a real cache."""
 
 import json
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from stemma.errors import ArtifactError, WorkspaceError
+from stemma.lineage.chain import ChainMovedError
 from stemma.lineage.history import moves_of, moves_page
-from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
-from stemma.lineage.store import Store
-from stemma.promotion.act import RefusedError, promote, roll_back
-from stemma.promotion.move import Desk, Moved
-from stemma.promotion.settings import PromotionConfig
-from tests.family import FamilyProject
+from stemma.promotion.act import RefusedError, promote
+from stemma.promotion.move import Desk
+from tests.family import FamilyProject, Made, copy_of
 from tests.policies import MODEL, PROMPTS, Policies
+from tests.promotion.acts import desk_of, promoted, rolled_back
 
 BETTER = [1.0] * PROMPTS
 BEST = [2.0] * PROMPTS
@@ -26,26 +23,6 @@ BEST = [2.0] * PROMPTS
 @pytest.fixture
 def policies(tmp_path: Path) -> Policies:
     return Policies(FamilyProject(tmp_path / "project"))
-
-
-@contextmanager
-def desk(policies: Policies, config: PromotionConfig | None = None) -> Iterator[Desk]:
-    with closing(Index(policies.path)) as index, Store(policies.path) as store:
-        registry = Registry(policies.path, MODEL)
-        settings = config or PromotionConfig()
-        yield Desk(policies.path, index, store, registry, settings, verify=lambda _: None, follow=lambda: None)
-
-
-def promoted(policies: Policies, name: str, config: PromotionConfig | None = None, force: bool = False) -> Moved:
-    with desk(policies, config) as open_desk:
-        model = find_model(policies.path, open_desk.index, name)
-        return promote(open_desk, model, "champion", f"{name} is the best yet", force)
-
-
-def rolled_back(policies: Policies, to: int | None = None) -> Moved:
-    with desk(policies) as open_desk:
-        versions = open_desk.registry.read().versions
-        return roll_back(open_desk, versions[to] if to else None, "answers got worse")
 
 
 def served(policies: Policies) -> bytes:
@@ -117,14 +94,10 @@ def test_other_prompts_are_no_evidence_against_the_champion(policies: Policies) 
 
 
 def test_an_evaluation_of_other_bytes_is_no_evidence(policies: Policies) -> None:
-    version = policies.add("good", BETTER)
-    sft = policies.project.artifact("ppo", {"model.safetensors": b"not evaluated"})
-    lock = policies.project.git.contents([f"{version.commit}:dvc.lock"])[f"{version.commit}:dvc.lock"]
-    assert lock
-    from tests.family import Made
-
-    commit = policies.project.run("bare", [Made("ppo", sft, 1, {})])
-    Registry(policies.path, MODEL).register("bare", commit, "ppo", sft)
+    policies.add("good", BETTER)
+    ppo = policies.project.artifact("ppo", {"model.safetensors": b"not evaluated"})
+    commit = policies.project.run("bare", [Made("ppo", ppo, 1, {})])
+    Registry(policies.path, MODEL).register("bare", commit, "ppo", ppo)
     with pytest.raises(RefusedError, match="no evaluation names the bytes of policy/2"):
         promoted(policies, "policy/2")
 
@@ -139,7 +112,7 @@ def test_force_passes_gates_by_and_stands_on_record(policies: Policies) -> None:
 
 def test_an_act_without_a_reason_is_refused(policies: Policies) -> None:
     policies.add("good", BETTER)
-    with desk(policies) as open_desk, pytest.raises(WorkspaceError, match="--reason"):
+    with desk_of(policies) as open_desk, pytest.raises(WorkspaceError, match="--reason"):
         promote(open_desk, find_model(policies.path, open_desk.index, "good"), "champion", " ")
 
 
@@ -178,7 +151,7 @@ def test_promoting_the_champion_again_moves_nothing(policies: Policies) -> None:
 
 def test_a_registration_meanwhile_does_not_stand_in_the_way(policies: Policies) -> None:
     policies.add("good", BETTER)
-    with desk(policies) as open_desk:
+    with desk_of(policies) as open_desk:
         model = find_model(policies.path, open_desk.index, "good")
         late = Desk(**{**open_desk.__dict__, "verify": lambda _: policies.add("late", BETTER)})
         promote(late, model, "champion", "why not")
@@ -186,21 +159,23 @@ def test_a_registration_meanwhile_does_not_stand_in_the_way(policies: Policies) 
     assert (now.aliases, len(now.versions)) == ({"champion": 1}, 2)
 
 
-def test_two_clones_agree_through_their_remote(policies: Policies, tmp_path: Path) -> None:
-    """The clone that pushes second takes back its act and says so; when it tries again it starts from the first's."""
+def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_path: Path) -> None:
     policies.add("good", BETTER)
+    policies.add("best", BEST)
+    git = policies.project.git
     remote = tmp_path / "remote.git"
-    policies.project.git.run("init", "--quiet", "--bare", str(remote))
-    policies.project.git.run("remote", "add", "origin", str(remote))
-    policies.project.git.run(
-        "push", "--quiet", "origin", "main", "refs/stemma/*:refs/stemma/*", "refs/exps/*:refs/exps/*"
-    )
-    theirs = Registry(policies.path, MODEL)
-    elsewhere = theirs.head()
-    promoted(policies, "good")
-    listed = policies.project.git.run("ls-remote", "origin", theirs.ref)
-    assert elsewhere
-    assert not listed.startswith(elsewhere.commit)
-    policies.project.git.run("update-ref", theirs.ref, elsewhere.commit)
-    again = promoted(policies, "good")
-    assert (again.before, again.after) == ("policy/1", "policy/1")
+    git.run("init", "--quiet", "--bare", str(remote))
+    git.run("remote", "add", "origin", str(remote))
+    git.run("push", "--quiet", "origin", "main", "refs/stemma/*:refs/stemma/*", "refs/exps/*:refs/exps/*")
+    other = Policies(policies.project)
+    other.project = copy_of(policies.project, tmp_path / "other")
+    with desk_of(other) as open_desk:
+        model = find_model(other.path, open_desk.index, "good")
+        late = Desk(**{**open_desk.__dict__, "verify": lambda _: promoted(policies, "best")})
+        with pytest.raises(ChainMovedError, match="somebody else moved refs/stemma/models/policy on Git remote origin"):
+            promote(late, model, "champion", "a little late")
+    assert not Registry(other.path, MODEL).read().aliases
+    assert not (other.path / "serving" / "champion").exists()
+    with pytest.raises(RefusedError, match="against the champion"):
+        promoted(other, "good")
+    assert served(other) == b"best"
