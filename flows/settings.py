@@ -8,6 +8,7 @@ from pydantic import Field
 
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError
+from stemma.promotion.settings import PromotionConfig
 from stemma.stage.definition import PARAMS_FILE
 from tasks.base import BaseConfig
 from tasks.data import DataConfig
@@ -78,6 +79,9 @@ class DpoSettings(FlowSettings):
 
 class ProjectSettings(RlhfSettings, DpoSettings):
     """Every section of params.yaml."""
+
+    promotion: PromotionConfig = PromotionConfig()
+    """What a policy must show before an alias moves to it."""
 
 
 def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> ProjectSettings:

@@ -1,0 +1,72 @@
+"""Promotion and rollback as a person starts them, with the project's settings: from the command line or a flow."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from flows.settings import ProjectSettings, load_settings
+from stemma.errors import ArtifactError
+from stemma.lineage.history import moves_of, moves_page
+from stemma.lineage.index import Index, open_index
+from stemma.lineage.names import Model, find_model, find_version
+from stemma.lineage.registry import Registry
+from stemma.lineage.store import Store
+from stemma.promotion.act import promote, roll_back
+from stemma.promotion.move import Desk, Moved
+
+
+def promote_model(root: Path, name: str, alias: str, reason: str, force: bool) -> str:
+    """Promote a model and tell what happened.
+
+    Raises StemmaError where the promotion is refused.
+    """
+    settings = load_settings(root, None, [])
+    with _desk(root, settings) as desk:
+        model = find_model(root, desk.index, name)
+        moved = promote(desk, model, alias, reason, force)
+        return _told(desk, moved)
+
+
+def roll_back_model(root: Path, to: str | None, reason: str) -> str:
+    """Roll the champion back and tell what happened.
+
+    Raises StemmaError where there is nothing to go back to.
+    """
+    settings = load_settings(root, None, [])
+    with _desk(root, settings) as desk:
+        target = find_version(root, desk.index, to).version if to else None
+        return _told(desk, roll_back(desk, target, reason))
+
+
+@contextmanager
+def _desk(root: Path, settings: ProjectSettings) -> Iterator[Desk]:
+    from stemma.lineage.mlflow_reconcile import follow
+
+    with closing(open_index(root)) as index, Store(root) as store:
+        registry = Registry(root, settings.registry.model)
+        verify = partial(_verify, root, index, store)
+        yield Desk(root, index, store, registry, settings.promotion, verify, lambda: follow(root, registry.model))
+
+
+def _verify(root: Path, index: Index, store: Store, model: Model) -> None:
+    from stemma.audit.verify import verify_family
+
+    faults = verify_family(root, index, store, model, remote=store.remote is not None)
+    if faults:
+        told = "\n".join(f"  {fault.words}" for fault in faults[:5])
+        raise ArtifactError(
+            f"the family of {model.title} does not verify, {len(faults)} faults:\n{told}\n"
+            f"`stemma verify {model.run.name} --repair` mends what can be mended"
+        )
+
+
+def _told(desk: Desk, moved: Moved) -> str:
+    if moved.before == moved.after:
+        lines = [f"{moved.after} is {moved.alias} already; nothing moved"]
+    else:
+        lines = [moves_page(moves_of(desk.root, desk.registry.model, moved.alias)[-1:])]
+    served = moved.served.relative_to(desk.root)
+    return "\n".join(
+        [*lines, f"  serving reads {served} → {moved.served.readlink()}", *(f"  {n}" for n in moved.notes)]
+    )
