@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from stemma.errors import ArtifactError, WorkspaceError
+from stemma.lineage.run_cache import RunCache
 
 CHUNK = 1 << 20
 
@@ -153,6 +154,14 @@ class Store:
     def places(self) -> list[Place]:
         """The cache, then the remote."""
         return [self.cache, *([self.remote] if self.remote else [])]
+
+    def run_cache(self, place: Place) -> RunCache:
+        """The run-cache beside the objects of the cache or the remote."""
+        if place is self.cache:
+            local = self._repo.cache.legacy
+            return RunCache(f"the run-cache of {place.name}", local.fs, self._repo.stage_cache.cache_dir)
+        remote = self._repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+        return RunCache(f"the run-cache of {place.name}", remote.fs, remote.fs.join(remote.path, "runs"))
 
     def files(self, artifact: str) -> Mapping[str, str] | None:
         """The md5 of each of an artifact's files, from the first place that knows; None where none does."""

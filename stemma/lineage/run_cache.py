@@ -1,0 +1,34 @@
+"""DVC's run-cache: small files that say which outputs a stage had from which inputs.
+
+An entry whose outputs are gone is worse than none: DVC would look at it and at no older one.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+MD5 = re.compile(r"^ *-? *md5: (\S+)$", re.MULTILINE)
+
+
+class RunCache:
+    """The run-cache beside the objects of one place."""
+
+    def __init__(self, name: str, fs: Any, path: str) -> None:
+        self.name = name
+        self._fs = fs
+        self._path = path
+
+    def entries(self) -> dict[str, set[str]]:
+        """The ids of each entry's outputs, by the entry's path."""
+        if not self._fs.exists(self._path):
+            return {}
+        return {path: self._outputs(path) for path in self._fs.find(self._path)}
+
+    def remove(self, paths: Collection[str]) -> None:
+        """Remove entries."""
+        for path in paths:
+            self._fs.remove(path)
+
+    def _outputs(self, path: str) -> set[str]:
+        text: str = self._fs.open(path, "r").read()
+        return set(MD5.findall(text.partition("\nouts:\n")[2]))
