@@ -5,6 +5,7 @@ import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from stemma.lineage.git_objects import files_under, read_objects
 
@@ -16,6 +17,8 @@ class RawFile:
     path: str
     """Relative to the folder that was asked for; empty for that very file."""
     md5: str
+    size: int
+    """Bytes."""
     cached: bool
     """Whether its bytes are in the DVC cache; otherwise Git holds them."""
 
@@ -28,11 +31,14 @@ def raw_files(root: Path, commit: str, path: str) -> list[RawFile]:
     for name in listed:
         content = contents[f"{commit}:{name}"] or b""
         if name != f"{path}.dvc":
-            found.append(RawFile(_below(path, name), hashlib.md5(content, usedforsecurity=False).hexdigest(), False))
+            md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+            found.append(RawFile(_below(path, name), md5, len(content), cached=False))
         if name.endswith(".dvc"):
             found += [
-                RawFile(_below(path, str(PurePosixPath(name).parent / out)), md5, True)
-                for out, md5 in _tracked(content).items()
+                RawFile(
+                    _below(path, str(PurePosixPath(name).parent / out["path"])), out["md5"], out["size"], cached=True
+                )
+                for out in _tracked(content)
             ]
     return found
 
@@ -49,13 +55,13 @@ def _below(folder: str, name: str) -> str:
     return "" if name == folder else str(PurePosixPath(name).relative_to(folder))
 
 
-def _tracked(content: bytes) -> dict[str, str]:
-    """The md5 of each output of a `.dvc` file, by path."""
+def _tracked(content: bytes) -> list[dict[str, Any]]:
+    """The outputs of a `.dvc` file: path, md5 and size of each."""
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
     try:
         outs = (YAML(typ="safe").load(content.decode("utf-8", "replace")) or {}).get("outs", [])
     except (YAMLError, AttributeError):
-        return {}
-    return {out["path"]: out["md5"] for out in outs if "md5" in out}
+        return []
+    return [{"size": 0, **out} for out in outs if "md5" in out]

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,22 @@ from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.run_cache import RunCache
 
 CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What the bytes of an object really are."""
+
+    md5: str
+    """Hexadecimal, without the `.dir` of an artifact's list of files."""
+    sha256: str
+    """Hexadecimal."""
+    size: int
+    """Bytes."""
+
+    def fits(self, oid: str) -> bool:
+        """Whether these are the bytes that an id names."""
+        return self.md5 == oid.removesuffix(".dir")
 
 
 class Place:
@@ -54,6 +71,20 @@ class Place:
                 digest.update(block)
         return digest.hexdigest() + (".dir" if oid.endswith(".dir") else "")
 
+    def digest(self, oid: str) -> Digest | None:
+        """Hash the bytes that are really there; None where there are none."""
+        md5, sha256, size = hashlib.md5(usedforsecurity=False), hashlib.sha256(), 0
+        try:
+            opened = self.open(oid)
+        except ArtifactError:
+            return None
+        with opened as stream:
+            while block := self._told(stream.read, CHUNK):
+                md5.update(block)
+                sha256.update(block)
+                size += len(block)
+        return Digest(md5.hexdigest(), sha256.hexdigest(), size)
+
     def files(self, artifact: str) -> dict[str, str]:
         """The md5 of each of an artifact's files, by relative path; a single file has the path ''.
 
@@ -69,6 +100,18 @@ class Place:
     def all(self) -> Iterator[str]:
         """The id of every object that is there."""
         yield from self._told(self._odb.all)
+
+    def listed(self) -> set[str]:
+        """The ids of all objects that are really there.
+
+        Raises WorkspaceError where the place does not answer, or holds nothing at all.
+        """
+        if not self._told(self._odb.fs.exists, self._odb.path):
+            raise WorkspaceError(
+                f"{self.name} holds nothing at {self._odb.path}: nothing was pushed, or the disk is not there. "
+                "Look at its address with `dvc remote list`; `dvc push` fills it"
+            )
+        return self._told(lambda: set(self._odb.all()))  # type: ignore[no-any-return]
 
     def size(self, oid: str) -> int:
         """Bytes of an object that is there."""
@@ -103,15 +146,14 @@ class Place:
         return oid
 
     def take(self, oid: str, source: "Place") -> None:
-        """Replace an object by another place's copy, which must be good.
+        """Replace an object by another place's copy, which must be good; it comes in one step.
 
         Raises ArtifactError where that copy is damaged too.
         """
         if source.md5(oid) != oid:
             raise ArtifactError(f"{source.name} holds a damaged copy of {oid} as well")
-        if self.has(oid):
-            self.delete(oid)
-        self._told(self._odb.add_bytes, oid, source.read(oid))
+        with source.open(oid) as stream:
+            self._told(self._odb.add_bytes, oid, stream)
         self._odb.protect(self.path(oid))
 
     def _told(self, function: Any, *args: Any) -> Any:
