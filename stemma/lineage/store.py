@@ -120,7 +120,8 @@ class Place:
     def written(self, oid: str) -> datetime | None:
         """When an object was written; None where the place does not tell."""
         told = self._told(self._odb.fs.info, self.path(oid))
-        when = next((told[key] for key in ("mtime", "LastModified", "last_modified", "updated") if told.get(key)), None)
+        keys = ("mtime", "LastModified", "last_modified", "updated")
+        when = next((told[key] for key in keys if told.get(key) is not None), None)
         if isinstance(when, int | float):
             return datetime.fromtimestamp(when, tz=UTC)
         return when if isinstance(when, datetime) else None
