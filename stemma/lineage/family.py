@@ -66,8 +66,7 @@ def family_of(index: Index, model: Model) -> Family:
             if made:
                 waiting.append((made, run))
             elif elsewhere := index.of_artifact(dep.md5):
-                oldest = index.runs_with([elsewhere[0].id])[-1]
-                waiting.append((elsewhere[0], oldest))
+                waiting.append((elsewhere[0], index.oldest_with(elsewhere[0])))
             else:
                 members[dep.md5] = Member(dep.path, dep.md5, dep.size, None, None, ())
     return Family(model.derivation.artifact, members)

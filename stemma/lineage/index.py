@@ -3,9 +3,7 @@
 It is a cache of what Git says, kept in `.stemma/index.db`: deleted or damaged, it is made again.
 """
 
-import hashlib
 import json
-import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -14,31 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from stemma.lineage.chain import STATE
-from stemma.lineage.dvc import LockEntry, read_lock
+from stemma.errors import WorkspaceError
+from stemma.lineage.clone import fetch_hint
+from stemma.lineage.dvc import LockEntry
 from stemma.lineage.git import Git
+from stemma.lineage.index_filling import VERSION, fill, is_data
 from stemma.lineage.locks import lock
-from stemma.lineage.registry import MODELS
-from stemma.lineage.runs import EXPERIMENTS, FLOW, Run, artifact_id, read_trailers
+from stemma.lineage.runs import Run, read_trailers
 
-SCHEMA = """
-create table runs (commit_id text primary key, name text, baseline text, created integer, body text);
-create table derivations (
-    id integer primary key, digest text unique, stage text, artifact text, size integer, entry text
-);
-create table run_derivations (run text, derivation integer, primary key (run, derivation)) without rowid;
-create table inputs (derivation integer, path text, md5 text, size integer, is_code integer);
-create index by_name on runs (name);
-create index by_artifact on derivations (artifact);
-create index by_derivation on run_derivations (derivation);
-create index from_derivation on inputs (derivation);
-create index by_input on inputs (md5);
-pragma user_version = 1;
-"""
-STAGE = re.compile(r"^  (?=\S)", re.MULTILINE)
-HEADER = "schema: '2.0'\nstages:\n"
-RUNS_AT_ONCE = 200
-"""Runs read and written in one go; more would hold all their locks in memory."""
+__all__ = ["Derivation", "Descendant", "Index", "Input", "RawInput", "is_data", "open_index"]
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+DERIVATIONS = "select derivations.*, closures.deps from derivations join closures on closures.id = closure"
 
 
 @dataclass(frozen=True)
@@ -64,6 +48,31 @@ class Derivation:
     entry: LockEntry
 
 
+@dataclass(frozen=True)
+class Descendant:
+    """An artifact that came of another, in few words: there may be tens of thousands."""
+
+    artifact: str
+    """DVC id."""
+    stage: str
+    size: int
+    """Bytes."""
+    run: str
+    """The oldest run that has it."""
+
+
+@dataclass(frozen=True)
+class RawInput:
+    """What a run took in and no run made."""
+
+    md5: str
+    path: str
+    size: int
+    """Bytes."""
+    commit: str
+    """The experiment of the oldest run that has it."""
+
+
 class Index:
     """The index of a project's runs, brought up to date when it is opened."""
 
@@ -72,16 +81,7 @@ class Index:
         self._git = Git(root)
         self._say = say
         self._file = root / ".stemma" / "index.db"
-        with lock(root / ".stemma" / "index.lock"):
-            self._db = self._open()
-            try:
-                self._update()
-            except sqlite3.DatabaseError as error:
-                self._db.close()
-                self._file.unlink()
-                say(f"{self._file} was damaged ({error}); it is made again from Git")
-                self._db = self._open()
-                self._update()
+        self._open()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -93,8 +93,19 @@ class Index:
         return [self._run(row) for row in rows]
 
     def run(self, commit: str) -> Run:
-        """The run of an experiment's commit."""
-        return self._run(self._rows("select * from runs where commit_id = ?", commit)[0])
+        """The run of an experiment's commit.
+
+        Raises WorkspaceError where this clone does not have that commit.
+        """
+        rows = self._rows("select * from runs where commit_id = ? and name is not null", commit)
+        if not rows:
+            raise WorkspaceError(f"the record of a run, commit {commit}, is not in this clone{fetch_hint(self._root)}")
+        return self._run(rows[0])
+
+    def runs_like(self, prefix: str) -> list[Run]:
+        """The runs whose experiment's commit begins with a prefix."""
+        query = "select * from runs where commit_id >= ? and commit_id < ? and name is not null"
+        return [self._run(row) for row in self._rows(query, prefix, _end(prefix))]
 
     def runs_named(self, name: str) -> list[Run]:
         """The runs of that name."""
@@ -102,39 +113,90 @@ class Index:
 
     def artifacts_like(self, prefix: str) -> list[str]:
         """The ids of artifacts and raw inputs that begin with a prefix."""
-        end = prefix + "\x7f"
         rows = self._rows(
             "select artifact from derivations where artifact >= ? and artifact < ? union "
-            "select md5 from inputs where md5 >= ? and md5 < ? and not is_code",
-            *(prefix, end, prefix, end),
+            "select md5 from inputs where md5 >= ? and md5 < ?",
+            *(prefix, _end(prefix)) * 2,
         )
         return sorted(row[0] for row in rows)
 
     def of_run(self, commit: str) -> dict[str, Derivation]:
         """What a run's dvc.lock holds, by stage."""
         rows = self._rows(
-            "select derivations.* from run_derivations join derivations on derivation = id where run = ?", commit
+            f"{DERIVATIONS} join run_derivations on derivation = derivations.id where run = ?",
+            commit,
         )
         return {derivation.stage: derivation for derivation in map(_derivation, rows)}
 
     def of_artifact(self, artifact: str) -> list[Derivation]:
         """The ways in which an artifact came about, the oldest run's first."""
-        rows = self._rows("select * from derivations where artifact = ? order by id", artifact)
+        rows = self._rows(
+            f"{DERIVATIONS} join run_derivations on derivation = derivations.id join runs on run = commit_id "
+            "where artifact = ? group by derivations.id order by min(created), derivations.id",
+            artifact,
+        )
         return [_derivation(row) for row in rows]
 
     def made_from(self, ids: Iterable[str]) -> list[tuple[str, Derivation]]:
-        """Every derivation that has one of these as an input, with the input's md5."""
+        """Every derivation that has one of these artifacts or raw inputs as an input, with the input's id."""
         rows = self._rows(
-            "select inputs.md5, derivations.* from inputs join derivations on inputs.derivation = derivations.id "
+            "select inputs.md5, derivations.*, closures.deps from inputs "
+            "join derivations on inputs.derivation = derivations.id join closures on closures.id = closure "
             "where inputs.md5 in (select value from json_each(?))",
             json.dumps(list(ids)),
         )
         return [(row[0], _derivation(row[1:])) for row in rows]
 
+    def made_with(self, path: str, md5s: Iterable[str]) -> list[str]:
+        """The ids of the artifacts that were made with one of these contents of a code file."""
+        rows = self._rows(
+            "select distinct artifact from closure_files join derivations using (closure) "
+            "where path = ? and md5 in (select value from json_each(?)) order by artifact",
+            *(path, json.dumps(list(md5s))),
+        )
+        return [row[0] for row in rows]
+
+    def contents_of(self, path: str) -> dict[str, str]:
+        """The contents that a code file has had: the commit of a run that has it in its tree, by md5."""
+        rows = self._rows(
+            "select md5, min(run) from closure_files join derivations using (closure) "
+            "join run_derivations on derivation = derivations.id where path = ? group by md5",
+            path,
+        )
+        return dict(rows)
+
+    def descendants(self, ids: Iterable[str]) -> list[Descendant]:
+        """These artifacts and raw inputs as far as a run made them, and everything that came of them, the oldest first.
+
+        Where the same bytes came about in several ways, what came of any of them counts.
+        """
+        rows = self._rows(
+            "with recursive reached (artifact) as (select value from json_each(?) union "
+            "select derivations.artifact from reached join inputs on md5 = reached.artifact "
+            "join derivations on derivations.id = derivation) "
+            "select artifact, stage, size, name, min(created) from reached join derivations using (artifact) "
+            "join run_derivations on derivation = derivations.id join runs on run = commit_id "
+            "group by artifact order by min(created), derivations.id",
+            json.dumps(list(ids)),
+        )
+        return [Descendant(*row[:4]) for row in rows]
+
+    def raw_inputs(self) -> list[RawInput]:
+        """Everything that runs took in and no run made."""
+        rows = self._rows(
+            "select md5, path, inputs.size, run, min(created) from inputs join run_derivations using (derivation) "
+            "join runs on run = commit_id where md5 not in (select artifact from derivations) group by md5 order by md5"
+        )
+        return [RawInput(*row[:4]) for row in rows]
+
+    def artifacts(self) -> dict[str, str]:
+        """The stage of every artifact, by id."""
+        return dict(self._rows("select distinct artifact, stage from derivations order by id"))
+
     def inputs(self, derivation: Derivation) -> list[Input]:
         """What a derivation was made from."""
-        rows = self._rows("select path, md5, size, is_code from inputs where derivation = ?", derivation.id)
-        return [Input(path, md5, size, bool(is_code)) for path, md5, size, is_code in rows]
+        deps = derivation.entry["deps"]
+        return [Input(dep["path"], dep["md5"], dep.get("size", 0), not is_data(dep["path"])) for dep in deps]
 
     def runs_with(self, derivations: Iterable[int]) -> list[Run]:
         """Every run whose lock holds one of these derivations, newest first."""
@@ -145,87 +207,63 @@ class Index:
         )
         return [self._run(row) for row in rows]
 
+    def oldest_with(self, derivation: Derivation) -> Run:
+        """The oldest run whose lock holds a derivation."""
+        rows = self._rows(
+            "select runs.* from run_derivations join runs on run = commit_id where derivation = ? "
+            "order by created, name limit 1",
+            derivation.id,
+        )
+        return self._run(rows[0])
+
     def maker(self, stage: str, artifact: str) -> Run | None:
         """The run that made an artifact's bytes: the oldest that ran the stage and got this id."""
         rows = self._rows(
-            "select distinct runs.* from derivations join run_derivations on derivation = id "
-            "join runs on run = commit_id where artifact = ? order by created, name",
-            artifact,
+            "select runs.* from derivations join run_derivations on derivation = id "
+            "join runs on run = commit_id where artifact = ? and stage = ? and ran order by created, name limit 1",
+            *(artifact, stage),
         )
-        return next((run for run in map(self._run, rows) if run.made.get(stage) == artifact), None)
+        return self._run(rows[0]) if rows else None
 
-    def _open(self) -> sqlite3.Connection:
-        self._file.parent.mkdir(parents=True, exist_ok=True)
-        return sqlite3.connect(self._file, timeout=60, isolation_level=None)
+    def _open(self) -> None:
+        with lock(self._file.with_suffix(".lock")):
+            try:
+                self._db = self._connect()
+                fill(self._db, self._git, self._say)
+            except sqlite3.DatabaseError as error:
+                self._start_anew(error)
 
-    def _update(self) -> None:
-        if self._db.execute("pragma user_version").fetchone()[0] == 0:
-            self._db.executescript(SCHEMA)
-        known = {row[0] for row in self._db.execute("select commit_id from runs")}
-        present = self._present()
-        new = [commit for commit in present if commit not in known]
-        self._forget(known - set(present))
-        for start in range(0, len(new), RUNS_AT_ONCE):
-            if len(new) > RUNS_AT_ONCE:
-                self._say(f"reading the record of run {start + 1} of {len(new)}")
-            self._add({commit: present[commit] for commit in new[start : start + RUNS_AT_ONCE]})
+    def _connect(self) -> sqlite3.Connection:
+        """Connect to the file; one that another version of Stemma wrote is thrown away."""
+        db = sqlite3.connect(self._file, timeout=60, isolation_level=None)
+        if db.execute("pragma user_version").fetchone()[0] not in {0, VERSION}:
+            db.close()
+            self._file.unlink()
+            db = sqlite3.connect(self._file, timeout=60, isolation_level=None)
+        return db
 
-    def _present(self) -> dict[str, str]:
-        """Every run's commit and name: the experiments, and what registered models keep alive."""
-        listed = self._git.run("for-each-ref", "--format=%(objectname) %(refname)", MODELS, EXPERIMENTS)
-        refs = [line.split(" ", 1) for line in listed.splitlines()]
-        models = [ref for _, ref in refs if ref.startswith(MODELS)]
-        runs: dict[str, str] = {}
-        for text in self._git.contents([f"{ref}:{STATE}" for ref in models]).values():
-            versions = json.loads(text or "{}").get("versions", {})
-            runs |= {version["commit"]: version["run"] for version in versions.values()}
-        return runs | {commit: ref.rsplit("/", 1)[-1] for commit, ref in refs if not ref.startswith(MODELS)}
+    def _start_anew(self, error: sqlite3.DatabaseError) -> None:
+        """Make a damaged file again.
 
-    def _forget(self, gone: Iterable[str]) -> None:
-        with self._db:
-            self._db.execute("begin")
-            for commit in gone:
-                self._db.execute("delete from runs where commit_id = ?", (commit,))
-                self._db.execute("delete from run_derivations where run = ?", (commit,))
-            unused = "select id from derivations where id not in (select derivation from run_derivations)"
-            self._db.execute(f"delete from inputs where derivation in ({unused})")  # noqa: S608 -- a constant
-            self._db.execute(f"delete from derivations where id in ({unused})")  # noqa: S608 -- a constant
-
-    def _add(self, names: dict[str, str]) -> None:
-        contents = self._git.contents([name for commit in names for name in (commit, f"{commit}:dvc.lock")])
-        with self._db:
-            self._db.execute("begin")
-            for commit, name in names.items():
-                head, _, body = (contents[commit] or "").partition("\n\n")
-                ours = FLOW in body
-                fields = (commit, name if ours else None, *_parent_and_time(head), body if ours else "")
-                self._db.execute("insert into runs values (?, ?, ?, ?, ?)", fields)
-                if ours:
-                    self._add_lock(commit, contents[f"{commit}:dvc.lock"] or "")
-
-    def _add_lock(self, commit: str, text: str) -> None:
-        for block in _blocks(text):
-            digest = hashlib.sha256(block.encode()).hexdigest()
-            row = self._db.execute("select id from derivations where digest = ?", (digest,)).fetchone()
-            number = row[0] if row else self._add_derivation(digest, block)
-            self._db.execute("insert or ignore into run_derivations values (?, ?)", (commit, number))
-
-    def _add_derivation(self, digest: str, block: str) -> int:
-        ((stage, entry),) = read_lock(f"stages:\n  {block}").items()
-        outs = [out for out in entry.get("outs", []) if out["path"].startswith("artifacts/")]
-        cursor = self._db.execute(
-            "insert into derivations values (null, ?, ?, ?, ?, ?)",
-            (digest, stage, artifact_id(entry), sum(out.get("size", 0) for out in outs), json.dumps(entry)),
-        )
-        inputs = [
-            (cursor.lastrowid, dep["path"], dep["md5"], dep.get("size", 0), not is_data(dep["path"]))
-            for dep in entry.get("deps", [])
-        ]
-        self._db.executemany("insert into inputs values (?, ?, ?, ?, ?)", inputs)
-        return int(cursor.lastrowid or 0)
+        Raises WorkspaceError where it is something else that is wrong with it.
+        """
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in DAMAGED:
+            raise WorkspaceError(
+                f"the index {self._file} cannot be used: {error}. See that there is room on the disk and that you may "
+                "write there; the file may be deleted, it is made again from Git"
+            ) from error
+        self._say(f"{self._file} was damaged ({error}); it is made again from Git")
+        self._file.unlink()
+        self._db = self._connect()
+        fill(self._db, self._git, self._say)
 
     def _rows(self, query: str, *values: object) -> list[Any]:
-        return self._db.execute(query, values).fetchall()
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            with lock(self._file.with_suffix(".lock")):
+                self._start_anew(error)
+            return self._db.execute(query, values).fetchall()
 
     def _run(self, row: Sequence[Any]) -> Run:
         commit, name, baseline, created, body = row
@@ -238,25 +276,13 @@ def open_index(root: Path) -> Index:
     return Index(root, say=lambda text: print(text, file=sys.stderr))
 
 
-def is_data(path: str) -> bool:
-    """Whether a dependency's path is an artifact or raw input, and not code."""
-    return path.startswith(("artifacts/", "inputs"))
-
-
-def _parent_and_time(head: str) -> tuple[str, int]:
-    """The first parent and the time of a commit, from its header."""
-    parent = re.search(r"^parent (\w+)$", head, re.MULTILINE)
-    time = re.search(r"^committer .* (\d+) \S+$", head, re.MULTILINE)
-    return parent.group(1) if parent else "", int(time.group(1)) if time else 0
+def _end(prefix: str) -> str:
+    """What sorts after everything that begins with a prefix."""
+    return prefix + "\x7f"
 
 
 def _derivation(row: Sequence[Any]) -> Derivation:
-    number, _, stage, artifact, size, entry = row
-    return Derivation(number, stage, artifact, size, json.loads(entry))
-
-
-def _blocks(text: str) -> list[str]:
-    """The stages of a dvc.lock, a text each; most runs share most of them, so each text is parsed once only."""
-    if text.startswith(HEADER):
-        return STAGE.split(text.removeprefix(HEADER))[1:]
-    return [json.dumps({name: entry}, sort_keys=True) for name, entry in read_lock(text).items()]
+    number, _, stage, artifact, size, _, told, code = row
+    entry = json.loads(told)
+    entry["deps"] = sorted(entry["deps"] + json.loads(code), key=lambda dep: dep["path"])
+    return Derivation(number, stage, artifact, size, entry)

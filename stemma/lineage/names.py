@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from stemma.errors import WorkspaceError
-from stemma.lineage.git import Git
+from stemma.lineage.clone import fetch_hint
 from stemma.lineage.index import Derivation, Index
 from stemma.lineage.registry import Registered, Registry, Version, models
 from stemma.lineage.runs import Run
@@ -43,7 +43,7 @@ def find_model(root: Path, index: Index, name: str) -> Model:
     """
     if "@" in name or "/" in name:
         return find_version(root, index, name)
-    found = {model.derivation.artifact: model for model in _meanings(index, name)}
+    found = {model.derivation.artifact: model for model in meanings(index, name)}
     if len(found) == 1:
         return next(iter(found.values()))
     if found:
@@ -60,7 +60,7 @@ def find_version(root: Path, index: Index, name: str) -> Model:
     model, mark, which = re.split(r"([@/])", name, maxsplit=1)
     if model not in models(root):
         known = ", ".join(models(root)) or "none yet; a finished flow registers its policy"
-        raise WorkspaceError(f"no registered model is named {model!r}; there is: {known}{_fetch_hint(root)}")
+        raise WorkspaceError(f"no registered model is named {model!r}; there is: {known}{fetch_hint(root)}")
     now = Registry(root, model).read()
     numbers = {str(number): number for number in now.versions} if mark == "/" else now.aliases
     if which not in numbers:
@@ -83,37 +83,26 @@ def policy_of(index: Index, run: Run) -> Model:
     return Model(run, index.of_run(run.commit)[stage])
 
 
-def _meanings(index: Index, name: str) -> list[Model]:
-    named = index.runs_named(name)
-    if named:
-        return [policy_of(index, run) for run in named]
+def meanings(index: Index, name: str) -> list[Model]:
+    """Everything that a run's name, an experiment's commit or a DVC id can mean; the last two may be shortened."""
+    named = [policy_of(index, run) for run in index.runs_named(name)]
     if not HEXADECIMAL.fullmatch(name):
-        return []
-    commits = [policy_of(index, run) for run in index.runs() if run.commit.startswith(name)]
+        return named
+    commits = [policy_of(index, run) for run in index.runs_like(name)]
     artifacts = [index.of_artifact(artifact) for artifact in index.artifacts_like(name)]
-    return commits + [_as_made(index, derivations[0]) for derivations in artifacts if derivations]
+    return named + commits + [_as_made(index, derivations[0]) for derivations in artifacts if derivations]
 
 
 def _as_made(index: Index, derivation: Derivation) -> Model:
     """An artifact in the run that made it, or else in the oldest that has it."""
-    run = index.maker(derivation.stage, derivation.artifact) or index.runs_with([derivation.id])[-1]
+    run = index.maker(derivation.stage, derivation.artifact) or index.oldest_with(derivation)
     return Model(run, index.of_run(run.commit)[derivation.stage])
 
 
 def _unknown(root: Path, index: Index, name: str) -> str:
     runs = [run.name for run in index.runs()]
     if not runs:
-        return f"there is no {name!r}, for no run is on record here; make one with `stemma run rlhf`{_fetch_hint(root)}"
+        return f"there is no {name!r}, for no run is on record here; make one with `stemma run rlhf`{fetch_hint(root)}"
     near = get_close_matches(name, runs, 3) or runs[:3]
     what = "a run, an experiment's commit, a DVC id, NAME/VERSION or NAME@ALIAS"
-    return f"{name!r} is not {what}; the nearest runs are: {', '.join(near)}{_fetch_hint(root)}"
-
-
-def _fetch_hint(root: Path) -> str:
-    remote = Git(root).remote()
-    if remote is None:
-        return ""
-    return (
-        f". Runs and registered models of others: git fetch {remote} "
-        "'refs/exps/*:refs/exps/*' 'refs/stemma/*:refs/stemma/*'"
-    )
+    return f"{name!r} is not {what}; the nearest runs are: {', '.join(near)}{fetch_hint(root)}"
