@@ -19,7 +19,7 @@ from tasks.dpo import DpoConfig, train_dpo
 from tests.killing import finish, kill_after
 from tests.tiny import MACHINE, tiny_artifact, tiny_comparisons, tiny_stage
 
-CONFIG = DpoConfig(batch_size=4, epochs=5, learning_rate=1e-3, checkpoint_every=10)
+CONFIG = DpoConfig(batch_size=4, epochs=5, learning_rate=1e-3, checkpoint_every=10, sft_weight=0)
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 ROWS = [*tiny_comparisons("train"), *tiny_comparisons("test")]
 
