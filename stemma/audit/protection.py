@@ -9,12 +9,14 @@ from stemma.lineage.chain import Link
 from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.git import Git
-from stemma.lineage.index import Derivation, Index
+from stemma.lineage.index import Derivation, Index, Input
 from stemma.lineage.locks import try_lock
 from stemma.lineage.names import Model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registered, Registry, models
-from stemma.lineage.tracked import in_commit, in_folder, raw_inputs
+from stemma.lineage.tracked import in_commit, in_folder, named_in, raw_inputs
+
+RUNS_AT_ONCE = 200
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,6 @@ class _Families:
         self._git = Git(root)
         self._index = index
         self._raw = raw_inputs(self._git, [run.commit for run in index.runs()])
-        self._inputs: dict[int, list[str]] = {}
         self._elsewhere: dict[str, frozenset[str]] = {}
 
     def of_run(self, commit: str) -> frozenset[str]:
@@ -70,25 +71,32 @@ class _Families:
     def of_runs(self, commits: Sequence[str]) -> frozenset[str]:
         """The same for several runs."""
         found: set[str] = set()
-        for commit in (commit for commit in commits if commit in self._raw):
-            own = list(self._index.of_run(commit).values())
-            found.update(oid for derivation in own for oid in _outs(derivation))
-            for oid in {oid for derivation in own for oid in self._inputs_of(derivation)} - found:
+        known = [commit for commit in commits if commit in self._raw]
+        for start in range(0, len(known), RUNS_AT_ONCE):
+            found |= self._recorded(known[start : start + RUNS_AT_ONCE])
+        for commit in known:
+            own = self._index.of_run(commit).values()
+            made = {derivation.artifact for derivation in own}
+            for oid in {dep.md5 for derivation in own for dep in self._inputs_of(derivation)} - made:
                 found |= {oid} | self._made_elsewhere(oid)
-            found.update(self._raw[commit].values())
         for commit in (commit for commit in commits if commit not in self._raw):
             found |= self.of_ids(in_commit(self._git, commit))
         return frozenset(found)
+
+    def _recorded(self, commits: Sequence[str]) -> set[str]:
+        """Whatever the runs' dvc.lock files name, stages of somebody's own included, and their raw files."""
+        found = {oid for commit in commits for oid in self._raw[commit].values()}
+        for text in self._git.contents([f"{commit}:dvc.lock" for commit in commits]).values():
+            found |= named_in(text or "")
+        return found
 
     def of_ids(self, ids: Iterable[str]) -> frozenset[str]:
         """Artifacts with their families."""
         known = set(ids)
         return frozenset(known.union(*(self._made_elsewhere(oid) for oid in known)))
 
-    def _inputs_of(self, derivation: Derivation) -> list[str]:
-        if derivation.id not in self._inputs:
-            self._inputs[derivation.id] = [dep.md5 for dep in self._index.inputs(derivation) if not dep.is_code]
-        return self._inputs[derivation.id]
+    def _inputs_of(self, derivation: Derivation) -> list[Input]:
+        return [dep for dep in self._index.inputs(derivation) if not dep.is_code]
 
     def _made_elsewhere(self, oid: str) -> frozenset[str]:
         """The family of an artifact as the oldest run that has it tells, raw files included."""
@@ -98,7 +106,7 @@ class _Families:
         return self._elsewhere[oid]
 
     def _family(self, derivation: Derivation) -> frozenset[str]:
-        oldest = self._index.runs_with([derivation.id])[-1]
+        oldest = self._index.oldest_with(derivation)
         members = family_of(self._index, Model(oldest, derivation)).members.values()
         found = {oid for member in members if member.derivation for oid in _outs(member.derivation)}
         found.update(member.dvc_id for member in members)

@@ -3,11 +3,10 @@
 An entry whose outputs are gone is worse than none: DVC would look at it and at no older one.
 """
 
-import re
 from collections.abc import Collection
 from typing import Any
 
-MD5 = re.compile(r"^ *-? *md5: (\S+)$", re.MULTILINE)
+from stemma.lineage.tracked import named_in
 
 
 class RunCache:
@@ -30,5 +29,6 @@ class RunCache:
             self._fs.remove(path)
 
     def _outputs(self, path: str) -> set[str]:
-        text: str = self._fs.open(path, "r").read()
-        return set(MD5.findall(text.partition("\nouts:\n")[2]))
+        with self._fs.open(path, "r") as stream:
+            text: str = stream.read()
+        return named_in(text.partition("\nouts:\n")[2])

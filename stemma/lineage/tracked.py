@@ -1,13 +1,13 @@
 """What DVC tracks in a commit or a folder, by its own files: `dvc.lock` and `*.dvc`."""
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
-from stemma.lineage.dvc import read_lock
 from stemma.lineage.git import Git
-from stemma.lineage.index import is_data
 
 INPUTS = "inputs"
+MD5 = re.compile(r"\bmd5: '?([0-9a-f]{32}(?:\.dir)?)\b")
 
 
 def in_commit(git: Git, commit: str) -> set[str]:
@@ -51,16 +51,14 @@ def _tells(path: str) -> bool:
 
 def _ids(texts: Mapping[str, str]) -> set[str]:
     found: set[str] = set()
-    for name, text in texts.items():
-        found.update(_locked(text) if name.endswith("dvc.lock") else _outs(text).values())
+    for text in texts.values():
+        found |= named_in(text)
     return found
 
 
-def _locked(text: str) -> Collection[str]:
-    entries = read_lock(text).values()
-    outs = {out["md5"] for entry in entries for out in entry.get("outs", []) if "md5" in out}
-    deps = {dep["md5"] for entry in entries for dep in entry.get("deps", []) if is_data(dep["path"]) and "md5" in dep}
-    return outs | deps
+def named_in(text: str) -> set[str]:
+    """Every id in the text of a file of DVC's, those of code among them."""
+    return set(MD5.findall(text))
 
 
 def _outs(text: str) -> dict[str, str]:
