@@ -14,8 +14,8 @@ class DpoSettings(TrainerSettings):
     """Passes over the comparisons."""
     beta: float = Field(0.3, gt=0)
     """How strongly the policy is held to the reference; Rafailov et al. 2023 use 0.1 to 0.5."""
-    sft_weight: float = Field(0.2, ge=0)
+    sft_weight: float = Field(0.5, ge=0)
     """Weight of the chosen answers' negative log-likelihood, which keeps them likely (Pang et al. 2024, eq. 1). 0 is
-    DPO as first published; on the validation prompts of three seeds 0.2 hallucinated less and refused more."""
+    DPO as first published; on validation prompts 0.5 hallucinated less and refused more, greedily too."""
     eval_batch_size: int = Field(256, ge=1)
     """Answers read at once when training is done."""
