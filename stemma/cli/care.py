@@ -1,12 +1,17 @@
-"""`stemma gc | pin | unpin`: make room, and keep what must be kept."""
+"""`stemma gc | pin | unpin | forget`: make room, keep what must be kept, delete what must be deleted."""
 
 import argparse
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stemma.cli.page import Commands, print_page
+from stemma.errors import SettingsError
 from stemma.lineage.git import find_project
+
+if TYPE_CHECKING:
+    from stemma.audit.wanted import Wanted
 
 
 def add_commands(commands: Commands) -> None:
@@ -27,6 +32,23 @@ def add_commands(commands: Commands) -> None:
         pin.add_argument("model", metavar="MODEL", help="policy@champion, policy/7, a run, an experiment or a DVC id")
         pin.add_argument("--reason", required=True)
         pin.set_defaults(command=_pin, unpin=name == "unpin")
+
+    forget = commands.add_parser(
+        "forget",
+        help="delete an annotator's, a person's or one record's data, and taint the models made from it",
+        description="A data-deletion request: which dataset versions hold it, which models descend from them; cleaned "
+        "versions, a tombstone, the retraining that is needed, and with --purge the bytes are gone for good.",
+    )
+    what = forget.add_mutually_exclusive_group(required=True)
+    what.add_argument("--annotator", metavar="NAME", help="all that an annotator or judge labelled")
+    what.add_argument("--record", metavar="ID", help="one record, by its id or by the sha256 of its text")
+    what.add_argument("--subject", metavar="TEXT", help="all rows in which a text occurs, such as a person's name")
+    mode = forget.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--plan", action="store_true", help="show what would be done, and change nothing")
+    mode.add_argument("--apply", action="store_true", help="write cleaned versions and the tombstone")
+    forget.add_argument("--purge", action="store_true", help="with --apply: remove the old versions' bytes for good")
+    forget.add_argument("--reason", default="", help="with --apply: why; kept, so name nobody")
+    forget.set_defaults(command=_forget)
 
 
 def _gc(options: argparse.Namespace) -> int:
@@ -56,3 +78,39 @@ def _pin(options: argparse.Namespace) -> int:
     pins = Pins(root)
     (pins.unpin if options.unpin else pins.pin)(model, options.reason)
     return print_page(f"{model.title} is {'no longer pinned' if options.unpin else 'pinned'}.")
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from stemma.audit.forget import Request, apply
+    from stemma.audit.forget_page import outcome_page, plan_page, purge_page
+    from stemma.audit.purge import purge
+    from stemma.lineage.forgotten import FORGOTTEN
+    from stemma.lineage.index import open_index
+    from stemma.lineage.sharing import take_over
+    from stemma.lineage.store import Store
+
+    if options.plan and options.purge:
+        raise SettingsError("--purge removes bytes, and --plan changes nothing; give --purge together with --apply")
+    if options.apply and not options.reason.strip():
+        raise SettingsError("say why, for the tombstone: --reason '…' (it is kept, so name nobody)")
+    root = find_project(Path.cwd())
+    if options.apply:
+        take_over(root, FORGOTTEN)
+    with closing(open_index(root)) as index, Store(root) as store:
+        request = Request(root, index, store, _wanted(options))
+        print(plan_page(request), flush=True)
+        if options.plan:
+            return print_page("\nNothing was changed; --apply cleans, --apply --purge removes the bytes as well.")
+        is_new = apply(request, options.reason)
+        print(outcome_page(request, is_new), flush=True)
+        return print_page(purge_page(purge(request))) if options.purge else 0
+
+
+def _wanted(options: argparse.Namespace) -> "Wanted":
+    from stemma.audit.wanted import Annotator, Record, Subject
+
+    text: str = (options.annotator or options.record or options.subject or "").strip()
+    if not text:
+        raise SettingsError("nothing is named to be forgotten; give a name, an id or a text that is not empty")
+    kind: type[Wanted] = Annotator if options.annotator else Record if options.record else Subject
+    return kind(text)
