@@ -13,9 +13,8 @@ from pydantic import BaseModel
 from flows.display import Display
 from flows.hardware import resolve
 from flows.projection import Projection
-from flows.settings import FlowSettings, stage_values
+from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
-from stemma.config import Values
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import prepare
@@ -62,7 +61,8 @@ def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSe
     root = find_project(Path.cwd())
     prepare(root, has_identity=Git(root).has_identity())
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
-    values, files = _with_inputs(root, settings)
+    settings, files = _with_inputs(root, settings)
+    values = stage_values(settings)
     values["flows"] = {known: [known] if known == flow else [] for known in FLOWS}
     with (
         Display() as display,
@@ -154,14 +154,7 @@ class _FlowRun:
         dvc_id = self.runner.artifacts[self.policy]
         commit = Git(workspace.root).run("rev-parse", "--verify", self._experiment_ref())
         version = Registry(workspace.root, model).register(workspace.name, commit, self.policy, dvc_id)
-        self.runner.projection.post(
-            MlflowView.register,
-            model,
-            version,
-            {**self._tags(), "stemma.experiment": workspace.name, "stemma.dvc_id": dvc_id},
-            f"Made by run {workspace.name} (flow {self.flow}). "
-            f"Get its files with `dvc exp apply {workspace.name}`: artifacts/{self.policy}.",
-        )
+        self.runner.projection.post(MlflowView.register, model, version, stage_values(ProjectSettings()))
         name = f"{model}/{version.number}"
         self.runner.projection.post(MlflowView.tag_all, {"stemma.model_version": name})
         self.runner.display.say(f"registered as {name}")
@@ -185,9 +178,8 @@ def _task(function: Callable[P, T], name: str) -> Callable[P, T]:
     return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(function)
 
 
-def _with_inputs(root: Path, settings: FlowSettings) -> tuple[Values, list[Path]]:
+def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:
     """The settings with the user's files as they will lie in the workspace, and the files to take in."""
-    values = stage_values(settings)
     files = [(root / file).resolve() for file in settings.data.files]
-    values["data"]["files"] = [f"inputs/{file.name}" for file in files]
-    return values, files
+    data = settings.data.model_copy(update={"files": tuple(f"inputs/{file.name}" for file in files)})
+    return settings.model_copy(update={"data": data}), files

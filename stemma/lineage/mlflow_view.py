@@ -4,33 +4,30 @@ Everything here can be lost and made again from Git and DVC, so a store that doe
 first failure is told once, and the rest of the run goes unseen.
 """
 
-import logging
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
+from stemma.config import Values
 from stemma.lineage.dvc import LockEntry
-from stemma.lineage.explain import flat
+from stemma.lineage.index import Index
 from stemma.lineage.locks import lock
+from stemma.lineage.mlflow_facts import ends_of
+from stemma.lineage.mlflow_registry import LOCK, ShownModel
+from stemma.lineage.mlflow_store import PARENT, MlflowStore, tracking_uri
+from stemma.lineage.mlflow_tree import log_tree, tree_of
+from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version
 from stemma.lineage.runs import artifact_id
+from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
-
-EXPERIMENT = "stemma"
-MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
-"""Stages whose artifact is a model; the others make datasets."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def tracking_uri(root: Path) -> str:
-    """Where MLflow keeps its records: MLFLOW_TRACKING_URI, or an sqlite file in the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root / 'mlflow.db'}"
 
 
 def _tolerant(
@@ -73,27 +70,15 @@ class MlflowView:
     @_tolerant
     def begin(self, name: str, tags: Mapping[str, str]) -> None:
         """Open the parent run."""
-        import mlflow
-
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
-        logging.getLogger("alembic").setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self.uri)
-        with lock(self.root / ".stemma" / "mlflow.lock"):
-            self._client = mlflow.MlflowClient(self.uri)
-            self._experiment = self._experiment_id()
-        self.parent = self._client.create_run(self._experiment, tags=dict(tags), run_name=name).info.run_id
+        self._store = MlflowStore(self.root, self.uri)
+        self.parent = self._store.begin_run(name, tags)
 
     @_tolerant
     def begin_stage(self, stage: str, settings: Mapping[str, Any]) -> None:
         """Open a stage's child run with its settings, as parameters and as a file."""
-        from mlflow.entities import Param
-
-        tags = {"mlflow.parentRunId": self.parent, "stemma.stage": stage}
-        run = self._client.create_run(self._experiment, tags=tags, run_name=stage).info.run_id
-        self.children[stage] = run
-        params = [Param(key, str(value)) for key, value in flat(settings).items()]
-        self._client.log_batch(run, params=params)
-        self._client.log_dict(run, dict(settings), "settings.yaml")
+        tags = {PARENT: self.parent, "stemma.stage": stage}
+        self.children[stage] = self._store.begin_run(stage, tags)
+        self._store.log_settings(self.children[stage], dict(settings))
 
     @_tolerant
     def log_steps(self, stage: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -101,15 +86,9 @@ class MlflowView:
 
         Raises ValueError where a metric is not declared in stemma.metric_names.
         """
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
         require_declared({name for event in events for name in event["metrics"]})
-        metrics = [
-            Metric(name, value, now, event["step"]) for event in events for name, value in event["metrics"].items()
-        ]
-        for start in range(0, len(metrics), 1000):
-            self._client.log_batch(self.children[stage], metrics=metrics[start : start + 1000])
+        points = [(name, event["step"], value) for event in events for name, value in event["metrics"].items()]
+        self._store.log_points(self.children[stage], points, int(time.time() * 1000))
 
     @_tolerant
     def end_stage(
@@ -122,143 +101,73 @@ class MlflowView:
         run = self.children[stage]
         require_declared(metrics)
         for name, value in metrics.items():
-            self._client.log_metric(run, name, value)
-        self._log_inputs(run, entry)
-        self._log_output(run, stage, artifact_id(entry))
+            self._store.client.log_metric(run, name, value)
+        self._store.log_inputs(run, entry)
+        self._store.log_output(run, stage, artifact_id(entry))
         if tags["stemma.state"] == "cached":
             tags = {**tags, "stemma.made_by_run_id": self._maker(stage, artifact_id(entry))}
-        self._set_tags(run, {**tags, "stemma.dvc_id": artifact_id(entry)})
+        self._store.set_tags(run, {**tags, "stemma.dvc_id": artifact_id(entry)})
         for log in logs:
             if log.exists():
-                self._client.log_artifact(run, str(log))
-        self._client.set_terminated(run)
+                self._store.client.log_artifact(run, str(log))
+        self._store.client.set_terminated(run)
 
     @_tolerant
     def draw(self, stage: str, figures: Mapping[str, Any]) -> None:
         """Log matplotlib figures as pictures on a stage's run."""
         for name, figure in figures.items():
-            self._client.log_figure(self.children[stage], figure, f"{name}.png")
+            self._store.client.log_figure(self.children[stage], figure, f"{name}.png")
 
     @_tolerant
     def tag_all(self, tags: Mapping[str, str]) -> None:
         """Tag the parent run and every child run."""
         for run in (self.parent, *self.children.values()):
-            self._set_tags(run, tags)
+            self._store.set_tags(run, tags)
 
     @_tolerant
-    def register(self, model: str, version: Version, tags: Mapping[str, str], description: str) -> None:
-        """Show a version of a registered model; MLflow counts by itself, and `stemma reconcile` mends its count."""
-        from mlflow.exceptions import MlflowException
+    def register(self, model: str, version: Version, defaults: Values) -> None:
+        """Show a registered version, with the page of its family tree among the files of its policy's run.
 
-        try:
-            self._client.create_registered_model(model, description="Policies aligned by Stemma.")
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        source = self.children[version.stage]
-        logged = self._logged_model(version.stage, version.artifact, source)
-        shown = self._client.create_model_version(
-            model,
-            source=f"models:/{logged}",
-            run_id=source,
-            tags={**tags, "stemma.version": str(version.number)},
-            description=description,
-            model_id=logged,
-        )
-        if str(shown.version) != str(version.number):
-            self.warn(f"MLflow calls {model}/{version.number} version {shown.version}; `stemma reconcile` mends that")
+        MLflow counts by itself: where it would give another number, the version waits for `stemma reconcile`.
+        """
+        with lock(self.root / LOCK), closing(Index(self.root)) as index, Store(self.root) as store:
+            ends = ends_of(index.run(version.commit))
+            self._store.log_inputs(self.parent, ends.entry)
+            self._store.log_output(self.parent, ends.stage, ends.dvc_id)
+            facts = model_facts(self.root, index, model)
+            tree = tree_of(index, store, facts.registered, version, defaults)
+            log_tree(self._store, self.children[version.stage], tree)
+            if not ShownModel(self._store, facts).show(version.number, self._child):
+                self.warn(f"MLflow has no room for {model}/{version.number} yet; `stemma reconcile` makes it")
 
     @_tolerant
     def end(self, status: str, metrics: Mapping[str, float]) -> None:
         """Close the parent run, and any child run still open, as FINISHED, FAILED or KILLED."""
         for name, value in metrics.items():
-            self._client.log_metric(self.parent, name, value)
+            self._store.client.log_metric(self.parent, name, value)
         for run in self.children.values():
-            if self._client.get_run(run).info.status == "RUNNING":
-                self._client.set_terminated(run, status)
-        self._client.set_terminated(self.parent, status)
+            if self._store.client.get_run(run).info.status == "RUNNING":
+                self._store.client.set_terminated(run, status)
+        self._store.client.set_terminated(self.parent, status)
 
     @_tolerant
     def close_dead(self, names: Sequence[str]) -> None:
         """Mark runs as killed whose process is gone without a word."""
         for name in names:
-            parents = self._client.search_runs(
-                [self._experiment], f"attributes.run_name = '{name}' and attributes.status = 'RUNNING'"
-            )
-            for parent in parents:
-                if parent.info.run_id == self.parent:
+            for parent in self._store.runs(f"attributes.run_name = '{name}' and attributes.status = 'RUNNING'"):
+                number = parent.info.run_id
+                if number == self.parent:
                     continue
-                children = self._client.search_runs(
-                    [self._experiment],
-                    f"tags.`mlflow.parentRunId` = '{parent.info.run_id}' and attributes.status = 'RUNNING'",
-                )
+                children = self._store.runs(f"tags.`{PARENT}` = '{number}' and attributes.status = 'RUNNING'")
                 for run in (*children, parent):
-                    self._client.set_terminated(run.info.run_id, "KILLED")
+                    self._store.client.set_terminated(run.info.run_id, "KILLED")
 
     def _maker(self, stage: str, dvc_id: str) -> str:
         """The child run that made an artifact's bytes, or empty."""
-        found = self._client.search_runs(
-            [self._experiment],
-            f"tags.`stemma.stage` = '{stage}' and tags.`stemma.dvc_id` = '{dvc_id}' and tags.`stemma.state` = 'ran'",
-            max_results=1,
-            order_by=["attributes.start_time ASC"],
+        found = self._store.runs(
+            f"tags.`stemma.stage` = '{stage}' and tags.`stemma.dvc_id` = '{dvc_id}' and tags.`stemma.state` = 'ran'"
         )
         return str(found[0].info.run_id) if found else ""
 
-    def _experiment_id(self) -> str:
-        found = self._client.get_experiment_by_name(EXPERIMENT)
-        if found is not None:
-            return str(found.experiment_id)
-        local = self.uri.startswith("sqlite:")
-        place = (self.root / "mlartifacts").as_uri() if local else None
-        return str(self._client.create_experiment(EXPERIMENT, artifact_location=place))
-
-    def _set_tags(self, run: str, tags: Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        self._client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
-
-    def _log_inputs(self, run: str, entry: LockEntry) -> None:
-        from mlflow.entities import LoggedModelInput
-
-        deps = {dep["path"]: dep["md5"] for dep in entry.get("deps", []) if not dep["path"].endswith((".py", ".txt"))}
-        models = {path.removeprefix("artifacts/"): md5 for path, md5 in deps.items()}
-        known = [self._logged_model(name, md5, None) for name, md5 in models.items() if name in MODEL_STAGES]
-        self._client.log_inputs(
-            run,
-            datasets=[_dataset(path.removeprefix("artifacts/"), md5, "input") for path, md5 in deps.items()],
-            models=[LoggedModelInput(model) for model in known if model],
-        )
-
-    def _log_output(self, run: str, stage: str, dvc_id: str) -> None:
-        from mlflow.entities import LoggedModelOutput
-
-        if stage in MODEL_STAGES:
-            self._client.log_outputs(run, [LoggedModelOutput(self._logged_model(stage, dvc_id, run), 0)])
-        else:
-            self._client.log_inputs(run, datasets=[_dataset(stage, dvc_id, "output")])
-
-    def _logged_model(self, stage: str, dvc_id: str, source_run: str | None) -> str:
-        """The external model that stands for these bytes, made where there is none yet."""
-        import mlflow
-
-        found = self._client.search_logged_models(
-            [self._experiment], f"tags.`stemma.dvc_id` = '{dvc_id}' and name = '{stage}'", max_results=1
-        )
-        if found:
-            return str(found[0].model_id)
-        model = mlflow.create_external_model(
-            name=stage,
-            source_run_id=source_run,
-            tags={"stemma.dvc_id": dvc_id, "stemma.stage": stage},
-            model_type=stage,
-            experiment_id=self._experiment,
-        )
-        return str(model.model_id)
-
-
-def _dataset(name: str, digest: str, context: str) -> Any:
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    dataset = Dataset(name=name, digest=digest, source_type="dvc", source=f'{{"dvc_id": "{digest}"}}')
-    return DatasetInput(dataset, [InputTag("mlflow.data.context", context)])
+    def _child(self, version: Version) -> str | None:
+        return self.children.get(version.stage)

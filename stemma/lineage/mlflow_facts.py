@@ -1,0 +1,154 @@
+"""What MLflow has to say of a run, as Git and DVC tell it."""
+
+import csv
+import io
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemma.config import Values
+from stemma.errors import StemmaError
+from stemma.lineage.dvc import LockEntry
+from stemma.lineage.explain import explain
+from stemma.lineage.index import Index, is_data
+from stemma.lineage.mlflow_store import Point
+from stemma.lineage.registry import Registry, models
+from stemma.lineage.runs import Run, artifact_id
+from stemma.lineage.store import Store
+from stemma.stage.progress import HISTORY
+
+MODULE = re.compile(r"tasks\.(\w+)")
+
+
+@dataclass(frozen=True)
+class Ends:
+    """What was used and what was made of it: by a stage, or by a whole run."""
+
+    stage: str
+    """The stage that made the artifact."""
+    dvc_id: str
+    entry: LockEntry
+
+
+@dataclass(frozen=True)
+class StageFacts(Ends):
+    """What is known of one stage of a run."""
+
+    settings: Values
+    metrics: Mapping[str, float]
+    """The final numbers."""
+    tags: Mapping[str, str]
+    maker: str
+    """The run on record that made the bytes, where the stage was restored; else empty."""
+
+
+class Facts:
+    """What is known of a project's runs."""
+
+    def __init__(self, root: Path, index: Index, store: Store) -> None:
+        self._index = index
+        self._store = store
+        self.oldest_first = index.runs()[::-1]
+        self._names = _version_names(root)
+
+    def run_tags(self, run: Run) -> dict[str, str]:
+        """The tags that a run's parent run and all its child runs have."""
+        name = self._names.get(run.commit)
+        return {
+            **source_tags(run),
+            "stemma.experiment_commit": run.commit,
+            **({"stemma.model_version": name} if name else {}),
+        }
+
+    def metrics(self, run: Run) -> dict[str, float]:
+        """The numbers of the parent run: the policy's evaluation."""
+        policy = run.trailers.get("Policy", "").partition("=")[0]
+        return dict(run.metrics.get(f"eval_{policy}", {}))
+
+    def stages(self, run: Run) -> list[StageFacts]:
+        """What is known of each stage, in order."""
+        return [self._stage(run, stage) for stage in run.stages if stage in run.lock]
+
+    def curve(self, facts: StageFacts) -> list[Point] | None:
+        """The training curve of a stage; empty where it has none, None where its bytes are nowhere here."""
+        if facts.tags["stemma.state"] != "ran":
+            return []
+        try:
+            files = self._store.files(facts.dvc_id)
+            if files is None or HISTORY not in files:
+                return None if files is None else []
+            text = self._store.read(facts.dvc_id, HISTORY)
+        except StemmaError:
+            return None
+        return None if text is None else _points(text.decode())
+
+    def reason(self, run: Run, facts: StageFacts) -> str:
+        """Why the stage ran: what differed from the newest run before this one that has it."""
+        earlier = self.oldest_first[: self.oldest_first.index(run)]
+        before = next((old for old in reversed(earlier) if facts.stage in old.stages), None)
+        return explain(facts.stage, facts.entry, before.lock.get(facts.stage) if before else None)
+
+    def _stage(self, run: Run, stage: str) -> StageFacts:
+        entry = run.lock[stage]
+        dvc_id = artifact_id(entry)
+        ran = run.made.get(stage) == dvc_id
+        maker = None if ran else self._index.maker(stage, dvc_id)
+        tags = {
+            **self.run_tags(run),
+            "stemma.stage": stage,
+            "stemma.state": "ran" if ran else "cached",
+            "stemma.dvc_id": dvc_id,
+            **({"stemma.made_by": maker.name} if maker else {}),
+        }
+        metrics = run.metrics.get(stage, {})
+        return StageFacts(stage, dvc_id, entry, _settings(run, entry), metrics, tags, maker.commit if maker else "")
+
+
+def ends_of(run: Run) -> Ends:
+    """What a whole run began from, its raw inputs, and the policy that it made."""
+    stage, _, policy = run.trailers.get("Policy", "").partition("=")
+    raw = {dep["path"]: dep for entry in run.lock.values() for dep in entry.get("deps", []) if _is_raw(dep["path"])}
+    return Ends(stage, policy, {"deps": [raw[path] for path in sorted(raw)]})
+
+
+def source_tags(run: Run) -> dict[str, str]:
+    """Which code and which run something comes from."""
+    return {
+        "mlflow.source.git.commit": run.baseline,
+        "stemma.flow": run.flow,
+        "stemma.run": run.name,
+        "stemma.dirty": str(run.dirty).lower(),
+        "stemma.experiment": run.name,
+        "prefect.flow_run_id": run.trailers.get("Prefect-Flow-Run", ""),
+    }
+
+
+def _version_names(root: Path) -> dict[str, str]:
+    """What the registered versions are called, by the commits of their runs."""
+    names: dict[str, str] = {}
+    for model in models(root):
+        for version in Registry(root, model).read().versions.values():
+            names.setdefault(version.commit, f"{model}/{version.number}")
+    return names
+
+
+def _settings(run: Run, entry: LockEntry) -> Values:
+    """The settings that a stage's bytes depend on, by section."""
+    module = MODULE.search(entry["cmd"])
+    sections = ("seed", "machine", module.group(1) if module else "")
+    return {key: run.params[key] for key in sections if key in run.params}
+
+
+def _is_raw(path: str) -> bool:
+    return is_data(path) and not path.startswith("artifacts/")
+
+
+def _points(text: str) -> list[Point]:
+    rows = csv.DictReader(io.StringIO(text))
+    return [
+        (name, int(row["step"]), float(value))
+        for row in rows
+        for name, value in row.items()
+        if name != "step" and value
+    ]

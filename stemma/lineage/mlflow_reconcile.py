@@ -1,0 +1,148 @@
+"""MLflow brought in step with Git and DVC: all of it, or just one registered model after an act on it."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stemma.config import Values
+from stemma.errors import StemmaError
+from stemma.lineage.index import Index, open_index
+from stemma.lineage.locks import lock
+from stemma.lineage.mlflow_difference import Difference
+from stemma.lineage.mlflow_facts import Facts
+from stemma.lineage.mlflow_registry import LOCK, ShownModel
+from stemma.lineage.mlflow_runs import ShownRuns
+from stemma.lineage.mlflow_store import MlflowStore, answering, paged, tracking_uri
+from stemma.lineage.mlflow_tree import tree_differences, tree_of
+from stemma.lineage.mlflow_version_facts import model_facts
+from stemma.lineage.registry import Version, models
+from stemma.lineage.store import Store
+
+PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
+"""How long an act waits for a server that does not answer; by default MLflow tries for minutes."""
+
+
+@dataclass
+class Report:
+    """What was found and done."""
+
+    mended: list[str] = field(default_factory=list)
+    """What MLflow had otherwise, and now has right."""
+    unmended: list[str] = field(default_factory=list)
+    """What MLflow has otherwise still, or has and Git does not."""
+    notes: list[str] = field(default_factory=list)
+    """What could not be brought back."""
+
+
+def reconcile(
+    root: Path, defaults: Values, drop_unknown: bool = False, say: Callable[[str], None] = lambda _: None
+) -> Report:
+    """Rebuild or repair the view in MLflow; `say` hears of each difference as it is mended.
+
+    `defaults` are the settings' defaults, for the pages of family trees. With `drop_unknown` versions that Git does not
+    have are removed. Raises ServiceError where MLflow does not answer.
+    """
+    with answering(tracking_uri(root)), closing(open_index(root)) as index, Store(root) as store:
+        mlflow = MlflowStore(root)
+        runs = ShownRuns(root, mlflow, Facts(root, index, store))
+        work = _Reconciliation(root, mlflow, index, store, runs, say)
+        work.report.unmended += runs.unknown()
+        work.mend(runs.differences())
+        for name in models(root):
+            with lock(root / LOCK):
+                work.model(name, defaults, drop_unknown)
+        work.report.unmended += _unknown_models(root, mlflow)
+        work.report.notes += [
+            f"the training curve of run {stage}: its bytes are neither in the DVC cache nor on the remote"
+            for stage in runs.without_curve
+        ]
+    return work.report
+
+
+def follow(root: Path, model: str) -> str | None:
+    """Make aliases, tags and descriptions of a registered model's versions in MLflow equal to Git's.
+
+    It is made for the moment after an act: it waits seconds at most for MLflow, and creates nothing that is missing.
+    Returns why MLflow does not follow, or None where it does.
+    """
+    uri = tracking_uri(root)
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return (
+            f"MLflow does not show this yet: there is no {uri.removeprefix('sqlite:///')}; `stemma reconcile` makes it"
+        )
+    try:
+        with _patience(), answering(uri), lock(root / LOCK), closing(open_index(root)) as index:
+            shown = ShownModel(MlflowStore(root), model_facts(root, index, model))
+            for difference in shown.follow():
+                difference.settle()
+            missing = shown.missing()
+    except StemmaError as error:
+        return f"MLflow does not show this yet. {error}"
+    if missing:
+        told = ", ".join(f"{model}/{number}" for number in missing)
+        return f"MLflow has no {told}; `stemma reconcile` brings them back"
+    return None
+
+
+@dataclass(frozen=True)
+class _Reconciliation:
+    """The work of one reconciliation."""
+
+    root: Path
+    mlflow: MlflowStore
+    index: Index
+    store: Store
+    runs: ShownRuns
+    say: Callable[[str], None]
+    report: Report = field(default_factory=Report)
+
+    def mend(self, differences: Iterable[Difference]) -> None:
+        """Mend each difference as it is found."""
+        for difference in differences:
+            try:
+                mended = difference.settle()
+            except StemmaError as error:
+                self.report.unmended.append(f"{difference.words}. {error}")
+                continue
+            (self.report.mended if mended else self.report.unmended).append(difference.words)
+            if mended:
+                self.say(difference.words)
+
+    def model(self, name: str, defaults: Values, drop_unknown: bool) -> None:
+        """Bring a registered model in step: what is there, then what is missing, then each version's tree."""
+        facts = model_facts(self.root, self.index, name)
+        self.mend(ShownModel(self.mlflow, facts).unknown(drop_unknown))
+        shown = ShownModel(self.mlflow, facts)
+        self.mend(shown.follow())
+        self.mend(shown.rebuild(self._child, drop_unknown))
+        self.mend(ShownModel(self.mlflow, facts).follow())
+        for number, known in facts.versions.items():
+            run = self._child(known.version)
+            if run:
+                tree = tree_of(self.index, self.store, facts.registered, known.version, defaults)
+                self.mend(tree_differences(self.mlflow, f"{name}/{number}", run, tree))
+
+    def _child(self, version: Version) -> str | None:
+        return self.runs.child(version.commit, version.stage)
+
+
+@contextmanager
+def _patience() -> Iterator[None]:
+    """Wait seconds for MLflow, unless the person has said how long to wait."""
+    ours = {key: value for key, value in PATIENCE.items() if key not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for key in ours:
+            del os.environ[key]
+
+
+def _unknown_models(root: Path, mlflow: MlflowStore) -> list[str]:
+    """The registered models in MLflow whose versions say that they are ours, and that Git does not have."""
+    known = models(root)
+    found = paged(lambda token: mlflow.client.search_model_versions("tags.`stemma.version` != ''", page_token=token))
+    strange = sorted({version.name for version in found} - set(known))
+    return [f"registered model {name} has versions of Stemma and is not in Git here" for name in strange]

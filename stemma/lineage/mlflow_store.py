@@ -1,0 +1,197 @@
+"""MLflow's store as Stemma uses it: one experiment, whose runs, datasets and models name their bytes by DVC id."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from stemma.config import Values
+from stemma.errors import ServiceError
+from stemma.lineage.dvc import LockEntry
+from stemma.lineage.explain import flat
+from stemma.lineage.index import is_data
+from stemma.lineage.locks import lock
+
+EXPERIMENT = "stemma"
+MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
+"""Stages whose artifact is a model; the others make datasets."""
+PARENT = "mlflow.parentRunId"
+CONTEXT = "mlflow.data.context"
+INPUT = "input"
+OUTPUT = "output"
+ADDRESS = "MLFLOW_TRACKING_URI"
+METRICS_AT_ONCE = 1000
+RUNS_AT_ONCE = 1000
+
+Point = tuple[str, int, float]
+"""A metric's name, the step, and the number."""
+
+
+def tracking_uri(root: Path) -> str:
+    """Where MLflow keeps its records: MLFLOW_TRACKING_URI, or an sqlite file in the project."""
+    return os.environ.get(ADDRESS) or f"sqlite:///{root / 'mlflow.db'}"
+
+
+@contextmanager
+def answering(uri: str) -> Iterator[None]:
+    """What MLflow may raise becomes one ServiceError."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = str(error).partition("\n")[0].partition(" with exception ")[0]
+        raise ServiceError(
+            f"MLflow at {uri} does not answer ({reason}). Start its server, or set MLFLOW_TRACKING_URI to where it is; "
+            "a damaged database can be moved away, `stemma reconcile` makes all of it again"
+        ) from error
+
+
+class MlflowStore:
+    """The store of a project, with its experiment, which is made where there is none."""
+
+    def __init__(self, root: Path, uri: str = "") -> None:
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        logging.getLogger("alembic").setLevel(logging.ERROR)
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        self.uri = uri or tracking_uri(root)
+        self._root = root
+        _make_known(self.uri)
+        with lock(root / ".stemma" / "mlflow.lock"):
+            self.client = mlflow.MlflowClient(self.uri)
+            self.experiment = self._experiment_id()
+
+    def begin_run(self, name: str, tags: Mapping[str, str], at: datetime | None = None) -> str:
+        """Open a run, now or at a time that is past; returns its id."""
+        began = int(at.timestamp() * 1000) if at else None
+        run = self.client.create_run(self.experiment, start_time=began, tags=dict(tags), run_name=name)
+        return str(run.info.run_id)
+
+    def runs(self, condition: str = "") -> list[Any]:
+        """The runs that meet a condition, the first begun first; all without one."""
+        order = ["attributes.start_time ASC"]
+        return paged(
+            lambda token: self.client.search_runs(
+                [self.experiment], condition, max_results=RUNS_AT_ONCE, order_by=order, page_token=token
+            )
+        )
+
+    def log_settings(self, run: str, settings: Values) -> None:
+        """Log settings as parameters, and as a file that no limit cuts."""
+        from mlflow.entities import Param
+
+        self.client.log_batch(run, params=[Param(key, str(value)) for key, value in flat(settings).items()])
+        self.client.log_dict(run, settings, "settings.yaml")
+
+    def log_points(self, run: str, points: Sequence[Point], milliseconds: int) -> None:
+        """Log numbers by step, all as of one time since 1970."""
+        from mlflow.entities import Metric
+
+        metrics = [Metric(name, value, milliseconds, step) for name, step, value in points]
+        for start in range(0, len(metrics), METRICS_AT_ONCE):
+            self.client.log_batch(run, metrics=metrics[start : start + METRICS_AT_ONCE])
+
+    def set_tags(self, run: str, tags: Mapping[str, str]) -> None:
+        """Set several tags of a run."""
+        from mlflow.entities import RunTag
+
+        self.client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def log_inputs(self, run: str, entry: LockEntry) -> None:
+        """Name what a stage was made from: all of it as datasets, the models as models too."""
+        from mlflow.entities import LoggedModelInput
+
+        inputs = inputs_of(entry)
+        known = [self.logged_model(name, md5, None) for name, md5 in inputs.items() if name in MODEL_STAGES]
+        self.client.log_inputs(
+            run,
+            datasets=[_dataset(name, md5, INPUT) for name, md5 in inputs.items()],
+            models=[LoggedModelInput(model) for model in known],
+        )
+
+    def log_output(self, run: str, stage: str, dvc_id: str) -> None:
+        """Name what a stage made: a model, or else a dataset."""
+        from mlflow.entities import LoggedModelOutput
+
+        if stage in MODEL_STAGES:
+            self.client.log_outputs(run, [LoggedModelOutput(self.logged_model(stage, dvc_id, run), 0)])
+        else:
+            self.client.log_inputs(run, datasets=[_dataset(stage, dvc_id, OUTPUT)])
+
+    def logged_model(self, stage: str, dvc_id: str, source_run: str | None) -> str:
+        """The id of the external model that stands for these bytes, made where there is none yet."""
+        import mlflow
+
+        found = self.client.search_logged_models(
+            [self.experiment], f"tags.`stemma.dvc_id` = '{dvc_id}' and name = '{stage}'", max_results=1
+        )
+        if found:
+            return str(found[0].model_id)
+        model = mlflow.create_external_model(
+            name=stage,
+            source_run_id=source_run,
+            tags={"stemma.dvc_id": dvc_id, "stemma.stage": stage},
+            model_type=stage,
+            experiment_id=self.experiment,
+        )
+        return str(model.model_id)
+
+    def logged_models(self) -> dict[str, tuple[str, str]]:
+        """Stage and DVC id of every external model, by the model's id."""
+        found = paged(lambda token: self.client.search_logged_models([self.experiment], page_token=token))
+        return {model.model_id: (model.name, model.tags.get("stemma.dvc_id", "")) for model in found}
+
+    def _experiment_id(self) -> str:
+        found = self.client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            place = (self._root / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
+            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
+        if found.lifecycle_stage == "deleted":
+            self.client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+
+
+def paged(fetch: Callable[[str | None], Any]) -> list[Any]:
+    """All pages of a list; `fetch` gets a page by its token."""
+    found: list[Any] = []
+    token: str | None = None
+    while True:
+        page = fetch(token)
+        found += page
+        token = page.token
+        if not token:
+            return found
+
+
+def inputs_of(entry: LockEntry) -> dict[str, str]:
+    """DVC ids of the artifacts and raw inputs that a stage was made from, by the names they have in MLflow."""
+    deps = {dep["path"]: dep["md5"] for dep in entry.get("deps", []) if is_data(dep["path"])}
+    return {path.removeprefix("artifacts/"): md5 for path, md5 in deps.items()}
+
+
+def _make_known(uri: str) -> None:
+    """Tell MLflow where its store is, for what it does without a client.
+
+    It would tell the environment too, and the next project of this process would take that for a person's wish.
+    """
+    import mlflow
+
+    said = os.environ.get(ADDRESS)
+    mlflow.set_tracking_uri(uri)
+    if said is None:
+        os.environ.pop(ADDRESS, None)
+    else:
+        os.environ[ADDRESS] = said
+
+
+def _dataset(name: str, digest: str, context: str) -> Any:
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    dataset = Dataset(name=name, digest=digest, source_type="dvc", source=f'{{"dvc_id": "{digest}"}}')
+    return DatasetInput(dataset, [InputTag(CONTEXT, context)])
