@@ -1,4 +1,4 @@
-"""`stemma gc | pin | unpin | forget`: make room, keep what must be kept, delete what must be deleted."""
+"""`stemma gc | pin | unpin | forget | reproduce`: the care of what is on record."""
 
 import argparse
 from contextlib import closing
@@ -12,6 +12,8 @@ from stemma.lineage.git import find_project
 
 if TYPE_CHECKING:
     from stemma.audit.wanted import Wanted
+
+MODEL = "policy@champion, policy/7, a run, an experiment or a DVC id"
 
 
 def add_commands(commands: Commands) -> None:
@@ -29,7 +31,7 @@ def add_commands(commands: Commands) -> None:
 
     for name, words in (("pin", "keep a model's family from `stemma gc`"), ("unpin", "take a pin away")):
         pin = commands.add_parser(name, help=words)
-        pin.add_argument("model", metavar="MODEL", help="policy@champion, policy/7, a run, an experiment or a DVC id")
+        pin.add_argument("model", metavar="MODEL", help=MODEL)
         pin.add_argument("--reason", required=True)
         pin.set_defaults(command=_pin, unpin=name == "unpin")
 
@@ -49,6 +51,15 @@ def add_commands(commands: Commands) -> None:
     forget.add_argument("--purge", action="store_true", help="with --apply: remove the old versions' bytes for good")
     forget.add_argument("--reason", default="", help="with --apply: why; kept, so name nobody")
     forget.set_defaults(command=_forget)
+
+    reproduce = commands.add_parser(
+        "reproduce",
+        help="make a model's whole tree again from raw data, and compare every hash",
+        description="Makes every artifact again at the recorded commit and settings, in a fresh worktree with an empty "
+        "cache. Ends with 1 and names the first artifact that differs, and how, where it is not the same bit for bit.",
+    )
+    reproduce.add_argument("model", metavar="MODEL", help=MODEL)
+    reproduce.set_defaults(command=_reproduce)
 
 
 def _gc(options: argparse.Namespace) -> int:
@@ -104,6 +115,20 @@ def _forget(options: argparse.Namespace) -> int:
         is_new = apply(request, options.reason)
         print(outcome_page(request, is_new), flush=True)
         return print_page(purge_page(purge(request))) if options.purge else 0
+
+
+def _reproduce(options: argparse.Namespace) -> int:
+    from stemma.audit.reproduce import page, reproduce
+    from stemma.lineage.index import open_index
+    from stemma.lineage.names import find_model
+    from stemma.lineage.store import Store
+
+    root = find_project(Path.cwd())
+    with closing(open_index(root)) as index, Store(root) as store:
+        model = find_model(root, index, options.model)
+        told = reproduce(root, index, store, model, lambda text: print(text, flush=True))
+    print_page(page(model, told))
+    return 1 if told.difference else 0
 
 
 def _wanted(options: argparse.Namespace) -> "Wanted":

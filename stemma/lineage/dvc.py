@@ -122,13 +122,19 @@ def read_lock(text: str | None) -> dict[str, LockEntry]:
 
 def share_cache(root: Path, folder: Path) -> None:
     """Give the workspace in `folder` the DVC cache of the project at `root`."""
-    from dvc.config import Config
     from dvc.repo import Repo
 
     with Repo(str(root)) as repo:
         cache = repo.cache.local_cache_dir
+    use_cache(folder, Path(cache))
+
+
+def use_cache(folder: Path, cache: Path) -> None:
+    """Give the workspace in `folder` a DVC cache of its own choice."""
+    from dvc.config import Config
+
     with Config(dvc_dir=str(folder / ".dvc")).edit("local") as local:
-        local.setdefault("cache", {})["dir"] = cache
+        local.setdefault("cache", {})["dir"] = str(cache)
 
 
 def default_remote(root: Path) -> str | None:
