@@ -131,7 +131,7 @@ class Index:
     def of_artifact(self, artifact: str) -> list[Derivation]:
         """The ways in which an artifact came about, the oldest run's first."""
         rows = self._rows(
-            f"{DERIVATIONS} join run_derivations on derivation = derivations.id join runs on run = commit_id "
+            f"{DERIVATIONS} join run_derivations on derivation = derivations.id "
             "where artifact = ? group by derivations.id order by min(created), derivations.id",
             artifact,
         )
@@ -172,20 +172,25 @@ class Index:
         """
         rows = self._rows(
             "with recursive reached (artifact) as (select value from json_each(?) union "
-            "select derivations.artifact from reached join inputs on md5 = reached.artifact "
-            "join derivations on derivations.id = derivation) "
-            "select artifact, stage, size, name, min(created) from reached join derivations using (artifact) "
-            "join run_derivations on derivation = derivations.id join runs on run = commit_id "
-            "group by artifact order by min(created), derivations.id",
+            "select made from reached join inputs on md5 = reached.artifact) "
+            "select artifact, stage, size, "
+            "(select run from run_derivations where derivation = id order by created limit 1) "
+            "from reached join derivations using (artifact)",
             json.dumps(list(ids)),
         )
-        return [Descendant(*row[:4]) for row in rows]
+        runs = {row[0]: row[1:] for row in self._rows("select commit_id, created, name from runs")}
+        found: dict[str, tuple[int, Descendant]] = {}
+        for artifact, stage, size, run in rows:
+            created, name = runs[run]
+            if artifact not in found or created < found[artifact][0]:
+                found[artifact] = created, Descendant(artifact, stage, size, name)
+        return [one for _, one in sorted(found.values(), key=lambda dated: dated[0])]
 
     def raw_inputs(self) -> list[RawInput]:
         """Everything that runs took in and no run made."""
         rows = self._rows(
-            "select md5, path, inputs.size, run, min(created) from inputs join run_derivations using (derivation) "
-            "join runs on run = commit_id where md5 not in (select artifact from derivations) group by md5 order by md5"
+            "select md5, path, size, run, min(created) from inputs join run_derivations using (derivation) "
+            "where md5 not in (select artifact from derivations) group by md5 order by md5"
         )
         return [RawInput(*row[:4]) for row in rows]
 
@@ -202,7 +207,7 @@ class Index:
         """Every run whose lock holds one of these derivations, newest first."""
         rows = self._rows(
             "select distinct runs.* from run_derivations join runs on run = commit_id "
-            "where derivation in (select value from json_each(?)) order by created desc, name",
+            "where derivation in (select value from json_each(?)) order by runs.created desc, name",
             json.dumps(list(derivations)),
         )
         return [self._run(row) for row in rows]
@@ -211,7 +216,7 @@ class Index:
         """The oldest run whose lock holds a derivation."""
         rows = self._rows(
             "select runs.* from run_derivations join runs on run = commit_id where derivation = ? "
-            "order by created, name limit 1",
+            "order by run_derivations.created, name limit 1",
             derivation.id,
         )
         return self._run(rows[0])
@@ -219,8 +224,8 @@ class Index:
     def maker(self, stage: str, artifact: str) -> Run | None:
         """The run that made an artifact's bytes: the oldest that ran the stage and got this id."""
         rows = self._rows(
-            "select runs.* from derivations join run_derivations on derivation = id "
-            "join runs on run = commit_id where artifact = ? and stage = ? and ran order by created, name limit 1",
+            "select runs.* from derivations join run_derivations on derivation = id join runs on run = commit_id "
+            "where artifact = ? and stage = ? and ran order by runs.created, name limit 1",
             *(artifact, stage),
         )
         return self._run(rows[0]) if rows else None

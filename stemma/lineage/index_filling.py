@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from stemma.lineage.chain import STATE
@@ -14,7 +14,7 @@ from stemma.lineage.lock_pieces import read_stage, stage_texts
 from stemma.lineage.registry import MODELS
 from stemma.lineage.runs import EXPERIMENTS, FLOW, artifact_id, read_trailers
 
-VERSION = 2
+VERSION = 3
 """Of the schema; an index of another version is made again."""
 SCHEMA = f"""
 create table runs (commit_id text primary key, name text, baseline text, created integer, body text);
@@ -23,14 +23,16 @@ create table closure_files (closure integer, path text, md5 text);
 create table derivations (
     id integer primary key, digest text unique, stage text, artifact text, size integer, closure integer, entry text
 );
-create table run_derivations (run text, derivation integer, ran integer, primary key (run, derivation)) without rowid;
-create table inputs (derivation integer, path text, md5 text, size integer);
+create table run_derivations (
+    derivation integer, created integer, run text, ran integer, primary key (derivation, created, run)
+) without rowid;
+create table inputs (
+    md5 text, made text, derivation integer, path text, size integer, primary key (md5, made, derivation, path)
+) without rowid;
 create index by_name on runs (name);
 create index by_artifact on derivations (artifact);
 create index by_closure on derivations (closure);
-create index by_derivation on run_derivations (derivation, ran);
-create index from_derivation on inputs (derivation);
-create index by_input on inputs (md5);
+create index by_run on run_derivations (run);
 create index by_file on closure_files (path, md5);
 pragma user_version = {VERSION};
 """
@@ -100,10 +102,14 @@ def _add(db: sqlite3.Connection, git: Git, names: Mapping[str, str]) -> None:
                 continue
             head, _, body = text.partition("\n\n")
             ours = FLOW in body
-            fields = (commit, name if ours else None, *_parent_and_time(head), body if ours else "")
+            parent, created = _parent_and_time(head)
+            fields = (commit, name if ours else None, parent, created, body if ours else "")
             db.execute("insert into runs values (?, ?, ?, ?, ?)", fields)
             if ours:
-                _add_lock(db, commit, contents[f"{commit}:dvc.lock"] or "", _made(body))
+                made = _made(body)
+                rows = _derivations(db, contents[f"{commit}:dvc.lock"] or "")
+                linked = [(number, created, commit, made.get(stage) == artifact) for number, stage, artifact in rows]
+                db.executemany("insert or ignore into run_derivations values (?, ?, ?, ?)", linked)
 
 
 def _made(body: str) -> dict[str, str]:
@@ -111,7 +117,8 @@ def _made(body: str) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in read_trailers(body).get("Made", "").split())
 
 
-def _add_lock(db: sqlite3.Connection, commit: str, lock: str, made: Mapping[str, str]) -> None:
+def _derivations(db: sqlite3.Connection, lock: str) -> Iterator[tuple[int, str, str]]:
+    """The number, stage and artifact of every derivation in a lock; new ones are added."""
     for text in stage_texts(lock):
         digest = _sha256(text)
         row = db.execute("select id, stage, artifact from derivations where digest = ?", (digest,)).fetchone()
@@ -120,9 +127,7 @@ def _add_lock(db: sqlite3.Connection, commit: str, lock: str, made: Mapping[str,
             if not _artifacts(entry):  # a stage of somebody's own that makes no artifact
                 continue
             row = (_add_derivation(db, digest, stage, entry), stage, artifact_id(entry))
-        number, stage, artifact = row
-        ran = made.get(stage) == artifact
-        db.execute("insert or ignore into run_derivations values (?, ?, ?)", (commit, number, ran))
+        yield row
 
 
 def _artifacts(entry: LockEntry) -> list[dict[str, Any]]:
@@ -140,8 +145,8 @@ def _add_derivation(db: sqlite3.Connection, digest: str, stage: str, entry: Lock
         "insert into derivations values (null, ?, ?, ?, ?, ?, ?)", (digest, stage, artifact, size, closure, told)
     )
     number = int(cursor.lastrowid or 0)
-    inputs = [(number, dep["path"], dep["md5"], dep.get("size", 0)) for dep in data]
-    db.executemany("insert into inputs values (?, ?, ?, ?)", inputs)
+    inputs = [(dep["md5"], artifact, number, dep["path"], dep.get("size", 0)) for dep in data]
+    db.executemany("insert into inputs values (?, ?, ?, ?, ?)", inputs)
     return number
 
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from stemma.lineage.dvc import LockEntry, read_lock
@@ -47,6 +47,12 @@ def _items(texts: list[str]) -> Iterator[Any]:
 
 @lru_cache(REMEMBERED)
 def _parsed(text: str) -> Any:
+    return _yaml().load(text)
+
+
+@cache
+def _yaml() -> Any:
+    """One parser for all pieces: it takes longer to make than a piece to parse."""
     from ruamel.yaml import YAML
 
-    return YAML(typ="safe").load(text)
+    return YAML(typ="safe")

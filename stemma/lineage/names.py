@@ -65,7 +65,7 @@ def find_version(root: Path, index: Index, name: str) -> Model:
     numbers = {str(number): number for number in now.versions} if mark == "/" else now.aliases
     if which not in numbers:
         known = ", ".join(f"{model}{mark}{key}" for key in numbers) or "none yet; `stemma promote` sets one"
-        raise WorkspaceError(f"there is no {name}; there is: {known}")
+        raise WorkspaceError(f"there is no {name}; there is: {known}{fetch_hint(root)}")
     version = now.versions[numbers[which]]
     return model_of(index, now, version)
 
