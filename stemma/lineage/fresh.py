@@ -14,6 +14,7 @@ from stemma.lineage.raw_files import raw_files
 from stemma.lineage.store import Store
 from stemma.lineage.tracked import INPUTS
 from stemma.lineage.workspace import check_disk, sweep
+from stemma.stage.definition import ARTIFACTS, METRICS
 from stemma.stage.door import SCRATCH_VARIABLE
 
 
@@ -34,7 +35,8 @@ def fresh_worktree(root: Path, store: Store, commit: str) -> Iterator[Path]:
             Git(root).run("worktree", "add", "--quiet", "--detach", str(path), commit)
         before = os.environ.get(SCRATCH_VARIABLE)
         try:
-            (path / "dvc.lock").unlink(missing_ok=True)
+            # `dvc exp save` puts small outputs, such as what plots show, into Git as well.
+            Git(path).run("rm", "-r", "--quiet", "--ignore-unmatch", "--", "dvc.lock", *map(str, (ARTIFACTS, METRICS)))
             use_cache(path, path / ".stemma" / "cache")
             os.environ[SCRATCH_VARIABLE] = str(path / ".stemma" / "scratch")
             _take_raw_files(path, store, commit)

@@ -31,6 +31,8 @@ stages:
     deps: [ppo.py, artifacts/data]
     outs: [artifacts/ppo]
     metrics: [metrics/ppo.json: {cache: false}]
+plots:
+  - artifacts/ppo/history.csv: {x: step, y: loss}
 """
 DATA = """
 import os, pathlib
@@ -50,6 +52,7 @@ seed = yaml.safe_load(open("params.yaml"))["seed"]
 weights = numpy.arange(6, dtype="float32").reshape(2, 3) + seed
 weights[1, 2] += float(os.environ.get("PPO_DRIFT", 0))
 save_file({"head": weights[0], "tail": weights}, made / "model.safetensors")
+(made / "history.csv").write_text("step,loss\\n1,0.5\\n")
 pathlib.Path("metrics").mkdir(exist_ok=True)
 pathlib.Path("metrics/ppo.json").write_text(json.dumps({"mean": float(weights[0].mean())}))
 """
