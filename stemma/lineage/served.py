@@ -25,4 +25,5 @@ def served_artifact(root: Path, alias: str) -> str | None:
 def served_aliases(root: Path) -> list[str]:
     """The aliases that have a link."""
     folder = root / SERVING
-    return sorted(path.name for path in folder.iterdir() if path.is_symlink()) if folder.is_dir() else []
+    links = [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
+    return sorted(link.name for link in links if not link.name.startswith("."))

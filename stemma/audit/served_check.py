@@ -1,0 +1,60 @@
+"""The files that serving reads against the alias in Git and the artifact's own list of files."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from stemma.audit.fault import Fault, Kind
+from stemma.audit.subject import Subject
+from stemma.lineage.served import copy_of, link_of, served_aliases, served_artifact
+
+
+def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> list[Fault]:
+    """Check the links of the registered models' aliases, and the files of every link into the family."""
+    root = subject.root
+    faults: list[Fault] = []
+    served = {alias: served_artifact(root, alias) or "" for alias in served_aliases(root)}
+    for alias, artifact in served.items():
+        versions = {}
+        for model in subject.registered:
+            version = model.now.versions.get(model.now.aliases.get(alias, 0))
+            if version:
+                versions[f"{model.now.name}/{version.number}"] = version.artifact
+        if versions or artifact in subject.family.members:
+            faults += _link_faults(subject, alias, artifact, versions)
+    for artifact in sorted(set(served.values()) & set(listings) & set(subject.family.members)):
+        faults += _file_faults(copy_of(root, artifact), artifact, listings[artifact])
+    return faults
+
+
+def _link_faults(subject: Subject, alias: str, artifact: str, versions: Mapping[str, str]) -> Iterator[Fault]:
+    link = link_of(subject.root, alias)
+    if artifact not in versions.values():
+        said = ", ".join(f"{name} {oid[:10]}" for name, oid in versions.items()) or "nothing"
+        words = f"what is served as {alias} is artifact {artifact}; Git says {said}"
+    elif link.resolve() != copy_of(subject.root, artifact).resolve():
+        words = f"what is served as {alias} lies at {link.resolve()}, where Stemma puts nothing"
+    else:
+        return
+    remedy = "`stemma promote` or `stemma rollback` of the right version puts the link right"
+    yield Fault(Kind.SERVED_LINK, str(link), words, remedy, artifact)
+
+
+def _file_faults(folder: Path, artifact: str, listing: Mapping[str, str]) -> Iterator[Fault]:
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    for path in sorted(there | set(listing)):
+        if path not in there:
+            words = f"served file {path} of {artifact[:10]} is not there"
+        elif path not in listing:
+            words = f"served file {path} is not one of {artifact[:10]}"
+        elif _md5(folder / path) != listing[path]:
+            words = f"served file {path} of {artifact[:10]} changed"
+        else:
+            continue
+        remedy = f"`rm -r {folder}`, then `stemma promote` or `stemma rollback` lays it out again"
+        yield Fault(Kind.SERVED_FILE, str(folder / path), words, remedy, artifact)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

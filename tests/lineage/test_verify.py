@@ -1,0 +1,108 @@
+"""Verify finds every fault and names it rightly, and finds none where there is none."""
+
+import random
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from stemma.audit.subject import Subject
+from stemma.audit.verify import Verdict, quiet, verify
+from stemma.lineage.index import Index
+from stemma.lineage.mlflow_version_facts import model_facts
+from stemma.lineage.names import find_model
+from stemma.lineage.registry import Registry
+from stemma.lineage.served import copy_of, link_of
+from stemma.lineage.store import Store
+from tests.damage import MODEL, Damage
+from tests.whole_family import WholeProject
+
+Shown = tuple[WholeProject, Path, MlflowClient]
+"""A project, the objects on its remote, and its MLflow."""
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
+    """Twelve runs, four of them registered, with aliases, served files, remotes and MLflow."""
+    whole = WholeProject(tmp_path_factory.mktemp("whole") / "project", seed=1)
+    for number in range(12):
+        whole.add(f"run-{number}")
+    whole.save()
+    registry = Registry(whole.path, MODEL)
+    client = MlflowClient(f"sqlite:///{whole.path / 'mlflow.db'}")
+    client.create_registered_model(MODEL)
+    for run in whole.runs[:4]:
+        registry.register(run.name, whole.commits[run.name], "ppo", run.policy)
+        client.create_model_version(MODEL, f"dvc://{run.policy}")
+    for number in (1, 2):
+        before = registry.read().aliases.get("champion")
+        moves = {"champion": number, **({"previous": before} if before else {})}
+        registry.move(registry.head(), f"promote {number}", {"act": "promote", "moves": moves})
+    with closing(Index(whole.path)) as index:
+        for number, facts in model_facts(whole.path, index, MODEL).versions.items():
+            for key, value in facts.tags.items():
+                client.set_model_version_tag(MODEL, str(number), key, value)
+    for alias, number in registry.read().aliases.items():
+        client.set_registered_model_alias(MODEL, alias, str(number))
+        serve(whole, alias, whole.runs[number - 1].policy)
+    return whole, whole.add_remotes(), client
+
+
+def serve(whole: WholeProject, alias: str, artifact: str) -> None:
+    folder = copy_of(whole.path, artifact)
+    folder.mkdir(parents=True)
+    for path, oid in whole.objects(artifact).items():
+        if path:
+            shutil.copyfile(whole.project.place(oid), folder / path)
+    link_of(whole.path, alias).symlink_to(Path(".versions") / artifact)
+
+
+def verdict(path: Path, store: Store, model: str, remote: bool = False) -> Verdict:
+    with closing(Index(path)) as index:
+        return verify(Subject(path, index, store, find_model(path, index, model), quiet), remote)
+
+
+def test_each_of_200_random_faults_is_found_and_named_rightly(shown: Shown) -> None:
+    whole, objects, client = shown
+    damage = Damage(whole, objects, client, random.Random(7))  # noqa: S311 -- a test's dice
+    live = {f"{MODEL}@{a}": whole.runs[n - 1].policy for a, n in damage.registry.read().aliases.items()}
+    with Store(whole.path) as store:
+        for number in range(200):
+            put_in = damage.kinds[number % len(damage.kinds)]
+            injected = put_in()
+            found = verdict(whole.path, store, injected.model, injected.remote)
+            injected.undo()
+            told = [fault for fault in found.faults if injected.is_told(fault)]
+            others = [f for f in found.faults if not injected.is_told(f) and not injected.may_follow(f)]
+            assert told, (number, put_in.__name__, injected.model, found.faults)
+            assert not others, (number, put_in.__name__, others)
+            if put_in in {damage.cache_object, damage.remote_object}:
+                assert len(told) == 1
+                family = whole.ancestors(next(run.policy for run in whole.runs if run.name == injected.model))
+                holders = {artifact for artifact in family if told[0].oid in whole.objects(artifact).values()}
+                touched = {alias for alias, policy in live.items() if holders & whole.ancestors(policy)}
+                assert {model.name for model in found.live} == touched
+        for model in (f"{MODEL}@champion", f"{MODEL}/4", "run-11"):
+            assert not verdict(whole.path, store, model, remote=True).faults
+
+
+def test_200_clean_trees_raise_no_alarm(tmp_path: Path) -> None:
+    whole = WholeProject(tmp_path / "project", seed=2)
+    for number in range(200):
+        whole.add(f"run-{number}")
+    whole.save()
+    registry = Registry(whole.path, MODEL)
+    for run in whole.runs[::20]:
+        version = registry.register(run.name, whole.commits[run.name], "ppo", run.policy)
+        registry.move(registry.head(), "promote", {"act": "promote", "moves": {"champion": version.number}})
+    serve(whole, "champion", run.policy)
+    whole.add_remotes()
+    with closing(Index(whole.path)) as index, Store(whole.path) as store:
+        for number, run in enumerate(whole.runs):
+            (whole.path / "dvc.lock").write_text(whole.runs[number // 2].contents()["dvc.lock"])
+            model = find_model(whole.path, index, run.name)
+            found = verify(Subject(whole.path, index, store, model, quiet), remote=number % 8 == 0)
+            assert not found.faults, (run.name, found.faults)
+            assert {member.dvc_id for member in found.subject.members} == whole.ancestors(run.policy)
