@@ -80,7 +80,7 @@ def apply(request: Request, reason: str) -> bool:
     wanted, tombstones, holdings = request.wanted, request.tombstones, request.found.holdings
     if wanted.hide(reason) != reason or wanted.text in reason:
         raise SettingsError("the reason names what is to be forgotten, and it would be kept; word it otherwise")
-    cleaner = Cleaner(request.root, request.index, request.store, wanted, tombstones.cleaned)
+    cleaner = Cleaner(request.root, request.index, request.store, wanted, _done(request))
     cleaner.clean(holdings)
     _replicate(request.store, cleaner.written)
     new = [holding for holding in holdings if holding.dataset.dvc_id not in request.buried]
@@ -95,9 +95,17 @@ def apply(request: Request, reason: str) -> bool:
             "tainted": sorted(tainted),
         }
         rows = sum(sum(holding.rows.values()) for holding in new)
-        tombstones.add(f"forget a {wanted.kind}: {rows} rows", act, tainted, cleaner.cleaned)
+        tombstones.add(f"forget {rows} rows, asked for by {wanted.kind}", act, tainted, cleaner.cleaned)
     hand_on(request.root, FORGOTTEN)
     return bool(new or tainted)
+
+
+def _done(request: Request) -> dict[str, str]:
+    """What need not be cleaned again: all that was, unless this very request did and the result is nowhere here."""
+    own = {oid for told in request.buried.values() for oid in told["objects"]}
+    places = request.store.places()
+    cleaned = request.tombstones.cleaned
+    return {old: new for old, new in cleaned.items() if old not in own or any(place.has(new) for place in places)}
 
 
 def newest(cleaned: dict[str, str], oid: str) -> str | None:

@@ -17,8 +17,9 @@ COPIES = Path(".stemma/cleaned")
 def plan_page(request: Request) -> str:
     """What holds it and what descends from that."""
     found = request.found
-    lines = [f"Request {request.asked[:8]}, to forget a {request.wanted.kind}"]
-    lines += [f"Done before: {act['act']}" for act in request.acts]
+    kind = request.wanted.kind
+    lines = [f"To forget {'an' if kind[0] in 'aeiou' else 'a'} {kind}"]
+    lines += [f"Done before, on request {request.asked[:8]}: {act['act']}" for act in request.acts]
     if not request.roots:
         lines += [f"None of the {found.looked_into} dataset versions that were looked into holds it."]
     if found.holdings:
@@ -32,7 +33,8 @@ def plan_page(request: Request) -> str:
 
 def outcome_page(request: Request, is_new: bool) -> str:
     """What was done, and what remains to be done."""
-    lines = ["", "Tombstone written." if is_new else "Nothing new: the tombstone was written before."]
+    name = f"of request {request.asked[:8]}"
+    lines = ["", f"Tombstone {name} written." if is_new else f"Nothing new: the tombstone {name} was written before."]
     cleaned = request.tombstones.cleaned
     for told in request.buried.values():
         lines += [f"  {told['name']} {oid} → cleaned {newest(cleaned, oid) or '–'}" for oid in told["objects"]]
@@ -42,13 +44,14 @@ def outcome_page(request: Request, is_new: bool) -> str:
     if commands:
         lines += ["", "Retraining that makes clean models in the place of the tainted ones:"]
         lines += [f"  {command}" for command in commands]
-    return "\n".join(lines)
+    return "\n".join([*lines, *(["", "`stemma reconcile` shows the taints in MLflow."] if is_new else [])])
 
 
 def purge_page(removed: list[Purged]) -> str:
     """What was removed."""
     told = [f"  {one.place}: {one.objects} objects, {size_text(one.size)}" for one in removed]
-    return "\n".join(["", "Removed for good; hashes and tombstone stay:", *told])
+    rest = "Not looked into: MLflow's artifacts, the runs' logs and step checkpoints in .stemma, and other clones."
+    return "\n".join(["", "Removed for good; hashes and tombstone stay:", *told, rest])
 
 
 def _holding_line(holding: Holding) -> str:
@@ -126,8 +129,10 @@ def _write_copies(request: Request) -> dict[tuple[str, str], Path]:
 def _commands(request: Request, copies: dict[tuple[str, str], Path]) -> Iterator[str]:
     """A command for each live model, or else for the newest."""
     versions = request.reached.versions
-    for one in [one for one in versions if one.aliases] or versions[:1]:
-        run = request.index.run(one.version.commit)
+    needed = [request.index.run(one.version.commit) for one in versions if one.aliases]
+    tainted = request.tainted
+    newest_run = [run for run in request.index.runs() if run.trailers["Policy"].partition("=")[2] in tainted][:1]
+    for run in needed or newest_run:
         inputs = {dep["md5"] for entry in run.lock.values() for dep in entry.get("deps", []) if "md5" in dep}
         own = {path: copy for (oid, path), copy in copies.items() if oid in inputs}
         yield retraining(request.root, run, request.wanted, own)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from stemma.audit.objects import Objects, listed, remove
 from stemma.audit.protection import Kept, in_flight, protection
-from stemma.errors import ArtifactError
+from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.family import size_text
 from stemma.lineage.fetched import check_fetched
 from stemma.lineage.forgotten import taints
@@ -69,13 +69,13 @@ def plan_gc(
     """Find what can go from the cache and, where asked, from the remote; changes nothing.
 
     Raises ArtifactError where the list of files of something kept is lost or damaged, for then nobody can say which
-    objects are its; WorkspaceError where the Git remote has runs that this clone has not.
+    objects are its; WorkspaceError where there is no remote, or the Git remote has runs that this clone has not.
     """
     now = now or datetime.now(tz=UTC)
     places = [store.cache]
-    if remote and store.remote:
+    if remote:
         check_fetched(root)
-        places.append(store.remote)
+        places.append(_remote(store))
     kept = protection(root, index, now, retention)
     needed = _needed(root, index, store, places, kept)
     records = _Records(root, index, Objects(places))
@@ -102,7 +102,8 @@ def carry_out(plan: Plan, store: Store) -> int:
 
 def page(plan: Plan) -> str:
     """The plan for people."""
-    lines = ["Kept, each with its family back to the raw data:", *(f"  {kept.why}" for kept in plan.kept)]
+    kept = [f"  {one.why}" for one in plan.kept] or ["  nothing: there is no alias, no pin, no young run"]
+    lines = ["Kept, each with its family back to the raw data:", *kept]
     for sweep in plan.sweeps:
         lines += ["", f"To be removed from {sweep.place.name}:", *map(_gone_line, sweep.runs)]
         lines += [f"  on no run's record: {sweep.loose} objects"] if sweep.loose else []
@@ -110,6 +111,12 @@ def page(plan: Plan) -> str:
         if sweep.spared:
             lines.append(f"  ({sweep.spared} objects on no run's record stay: they are young, or another project's)")
     return "\n".join([*lines, "", "The runs stay on record with code, settings and hashes; only bytes go."])
+
+
+def _remote(store: Store) -> Place:
+    if store.remote is None:
+        raise WorkspaceError("there is no DVC remote to clean; leave --remote out, or name one: `dvc remote default`")
+    return store.remote
 
 
 def _gone_line(gone: Gone) -> str:

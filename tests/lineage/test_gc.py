@@ -239,7 +239,7 @@ def ppo_of(project: FamilyProject, run: str) -> str:
 
 def clean(project: FamilyProject) -> str:
     with Store(project.path) as store, closing(Index(project.path)) as index:
-        plan = plan_gc(project.path, index, store, remote=True)
+        plan = plan_gc(project.path, index, store, remote=store.remote is not None)
         carry_out(plan, store)
     return page(plan)
 
