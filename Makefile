@@ -1,4 +1,5 @@
-# make demo: both flows on the default world, from nothing.   make test: all tests.   Both set up .venv by themselves.
+# make demo: both flows on the default world, then promote, roll back and verify.   make test: all tests.
+# Both set up .venv by themselves.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -9,6 +10,10 @@ demo: .venv/run
 	stemma run rlhf
 	stemma run dpo
 	stemma show
+	stemma promote policy/2 --reason "the first to beat SFT"
+	stemma promote policy/1 --reason "beats the champion on the same prompts"
+	stemma rollback --reason "a drill: put the one before back"
+	stemma verify policy@champion
 	@echo
 	@echo "Open the UIs:  $(BIN)/stemma ui      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
 

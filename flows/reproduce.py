@@ -1,0 +1,31 @@
+"""Make a model's whole tree again from raw data, and compare every hash."""
+
+from contextlib import closing
+from pathlib import Path
+
+from prefect import flow, get_run_logger
+
+from stemma.errors import ArtifactError
+from stemma.lineage.git import find_project
+
+
+@flow(name="reproduce", flow_run_name="reproduce {model}")
+def reproduce(model: str) -> str:
+    """Rebuild a model's whole tree with an empty cache and compare every hash; fails where something differs.
+
+    Args:
+        model: policy@champion, policy/7, a run, an experiment or a DVC id.
+    """
+    from stemma.audit import reproduce as audit
+    from stemma.lineage.index import open_index
+    from stemma.lineage.names import find_model
+    from stemma.lineage.store import Store
+
+    root = find_project(Path.cwd())
+    with closing(open_index(root)) as index, Store(root) as store:
+        found = find_model(root, index, model)
+        told = audit.reproduce(root, index, store, found, get_run_logger().info)
+    words = audit.page(found, told)
+    if told.difference:
+        raise ArtifactError(words)
+    return words
