@@ -1,8 +1,7 @@
 """MLflow brought in step with Git and DVC: all of it, or just one registered model after an act on it."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +13,15 @@ from stemma.lineage.mlflow_difference import Difference
 from stemma.lineage.mlflow_facts import Facts
 from stemma.lineage.mlflow_registry import LOCK, ShownModel
 from stemma.lineage.mlflow_runs import ShownRuns
-from stemma.lineage.mlflow_store import MlflowStore, answering, paged, tracking_uri
+from stemma.lineage.mlflow_store import MlflowStore, answering, paged, patience, tracking_uri
 from stemma.lineage.mlflow_tree import tree_differences, tree_of
 from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version, models
 from stemma.lineage.store import Store
 
-PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "5"}
-"""How long an act waits for a server that does not answer; by default MLflow tries for minutes."""
+TRIES = 1
+SECONDS = 5
+"""How long an act waits for MLflow."""
 
 
 @dataclass
@@ -73,7 +73,7 @@ def follow(root: Path, model: str) -> str | None:
             f"MLflow does not show this yet: there is no {uri.removeprefix('sqlite:///')}; `stemma reconcile` makes it"
         )
     try:
-        with _patience(), answering(uri), lock(root / LOCK), closing(open_index(root)) as index:
+        with patience(TRIES, SECONDS), answering(uri), lock(root / LOCK), closing(open_index(root)) as index:
             shown = ShownModel(MlflowStore(root), model_facts(root, index, model))
             for difference in shown.follow():
                 difference.settle()
@@ -126,18 +126,6 @@ class _Reconciliation:
 
     def _child(self, version: Version) -> str | None:
         return self.runs.child(version.commit, version.stage)
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Wait seconds for MLflow, unless the person has said how long to wait."""
-    ours = {key: value for key, value in PATIENCE.items() if key not in os.environ}
-    os.environ.update(ours)
-    try:
-        yield
-    finally:
-        for key in ours:
-            del os.environ[key]
 
 
 def _unknown_models(root: Path, mlflow: MlflowStore) -> list[str]:

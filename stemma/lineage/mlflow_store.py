@@ -44,11 +44,31 @@ def answering(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = str(error).partition("\n")[0].partition(" with exception ")[0]
         raise ServiceError(
-            f"MLflow at {uri} does not answer ({reason}). Start its server, or set MLFLOW_TRACKING_URI to where it is; "
-            "a damaged database can be moved away, `stemma reconcile` makes all of it again"
+            f"MLflow at {uri} does not answer ({in_short(error)}). Start its server, or set MLFLOW_TRACKING_URI to "
+            "where it is; a damaged database can be moved away, `stemma reconcile` makes all of it again"
         ) from error
+
+
+def in_short(error: Exception) -> str:
+    """What an error of MLflow says, without the many words of the libraries below it."""
+    return str(error).partition("\n")[0].partition(" with exception ")[0]
+
+
+@contextmanager
+def patience(tries: int, seconds: int) -> Iterator[None]:
+    """How often to ask a server that does not answer, and how long to wait each time, unless a person said otherwise.
+
+    Left to itself MLflow tries for four minutes.
+    """
+    wanted = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": str(tries), "MLFLOW_HTTP_REQUEST_TIMEOUT": str(seconds)}
+    ours = {key: value for key, value in wanted.items() if key not in os.environ}
+    os.environ.update(ours)
+    try:
+        yield
+    finally:
+        for key in ours:
+            os.environ.pop(key, None)
 
 
 class MlflowStore:

@@ -18,13 +18,17 @@ from stemma.lineage.index import Index
 from stemma.lineage.locks import lock
 from stemma.lineage.mlflow_facts import ends_of
 from stemma.lineage.mlflow_registry import LOCK, ShownModel
-from stemma.lineage.mlflow_store import PARENT, MlflowStore, tracking_uri
+from stemma.lineage.mlflow_store import PARENT, MlflowStore, in_short, patience, tracking_uri
 from stemma.lineage.mlflow_tree import log_tree, tree_of
 from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version
 from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
+
+TRIES = 3
+SECONDS = 30
+"""How long a run that has ended may wait for MLflow: a server that is down costs it 15 s in all."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,9 +47,10 @@ def _tolerant(
         if self.lost:
             return None
         try:
-            return method(self, *args, **kwargs)
+            with patience(TRIES, SECONDS):
+                return method(self, *args, **kwargs)
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            self.lost = str(error).splitlines()[0]
+            self.lost = in_short(error)
             self.warn(f"MLflow at {self.uri} does not answer; the run goes on unseen by it: {self.lost}")
             return None
 
