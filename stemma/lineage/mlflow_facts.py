@@ -11,10 +11,10 @@ from stemma.config import Values
 from stemma.errors import StemmaError
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import explain
-from stemma.lineage.index import Index, is_data
+from stemma.lineage.index import Derivation, Index, is_data
 from stemma.lineage.mlflow_store import Point
 from stemma.lineage.registry import Registry, models
-from stemma.lineage.runs import Run, artifact_id
+from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.stage.progress import HISTORY
 
@@ -68,7 +68,8 @@ class Facts:
 
     def stages(self, run: Run) -> list[StageFacts]:
         """What is known of each stage, in order."""
-        return [self._stage(run, stage) for stage in run.stages if stage in run.lock]
+        made = self._index.of_run(run.commit)
+        return [self._stage(run, made[stage]) for stage in run.stages if stage in made]
 
     def curve(self, facts: StageFacts) -> list[Point] | None:
         """The training curve of a stage; empty where it has none, None where its bytes are nowhere here."""
@@ -87,11 +88,18 @@ class Facts:
         """Why the stage ran: what differed from the newest run before this one that has it."""
         earlier = self.oldest_first[: self.oldest_first.index(run)]
         before = next((old for old in reversed(earlier) if facts.stage in old.stages), None)
-        return explain(facts.stage, facts.entry, before.lock.get(facts.stage) if before else None)
+        derivation = self._index.of_run(before.commit).get(facts.stage) if before else None
+        return explain(facts.stage, facts.entry, derivation.entry if derivation else None)
 
-    def _stage(self, run: Run, stage: str) -> StageFacts:
-        entry = run.lock[stage]
-        dvc_id = artifact_id(entry)
+    def ends(self, run: Run) -> Ends:
+        """What a whole run began from, its raw inputs, and the policy that it made."""
+        stage, _, policy = run.trailers.get("Policy", "").partition("=")
+        used = [dep for made in self._index.of_run(run.commit).values() for dep in made.entry.get("deps", [])]
+        raw = {dep["path"]: dep for dep in used if _is_raw(dep["path"])}
+        return Ends(stage, policy, {"deps": [raw[path] for path in sorted(raw)]})
+
+    def _stage(self, run: Run, derivation: Derivation) -> StageFacts:
+        stage, dvc_id, entry = derivation.stage, derivation.artifact, derivation.entry
         ran = run.made.get(stage) == dvc_id
         maker = None if ran else self._index.maker(stage, dvc_id)
         tags = {
@@ -103,13 +111,6 @@ class Facts:
         }
         metrics = run.metrics.get(stage, {})
         return StageFacts(stage, dvc_id, entry, _settings(run, entry), metrics, tags, maker.commit if maker else "")
-
-
-def ends_of(run: Run) -> Ends:
-    """What a whole run began from, its raw inputs, and the policy that it made."""
-    stage, _, policy = run.trailers.get("Policy", "").partition("=")
-    raw = {dep["path"]: dep for entry in run.lock.values() for dep in entry.get("deps", []) if _is_raw(dep["path"])}
-    return Ends(stage, policy, {"deps": [raw[path] for path in sorted(raw)]})
 
 
 def source_tags(run: Run) -> dict[str, str]:

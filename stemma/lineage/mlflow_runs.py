@@ -15,7 +15,7 @@ from stemma.lineage.mlflow_difference import (
     setting_differences,
     status_differences,
 )
-from stemma.lineage.mlflow_facts import Facts, StageFacts, ends_of
+from stemma.lineage.mlflow_facts import Facts, StageFacts
 from stemma.lineage.mlflow_store import MODEL_STAGES, PARENT, MlflowStore
 from stemma.lineage.runs import Run
 
@@ -79,7 +79,7 @@ class ShownRuns:
         where, found = f"run {run.name}", self._mlflow.client.get_run(number)
         yield from run_tag_differences(self._mlflow, where, found, self._facts.run_tags(run))
         yield from number_differences(self._mlflow, where, found, self._facts.metrics(run), [], run.created)
-        yield from input_differences(self._mlflow, where, found, self._models, ends_of(run))
+        yield from input_differences(self._mlflow, where, found, self._models, self._facts.ends(run))
         yield from status_differences(self._mlflow, where, found, run.created)
 
     def _of_stage(self, run: Run, facts: StageFacts, number: str) -> Iterator[Difference]:

@@ -16,7 +16,7 @@ from stemma.config import Values
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_facts import ends_of
+from stemma.lineage.mlflow_facts import Facts
 from stemma.lineage.mlflow_registry import LOCK, ShownModel
 from stemma.lineage.mlflow_store import PARENT, MlflowStore, in_short, patience, tracking_uri
 from stemma.lineage.mlflow_tree import log_tree, tree_of
@@ -136,7 +136,7 @@ class MlflowView:
         MLflow counts by itself: where it would give another number, the version waits for `stemma reconcile`.
         """
         with lock(self.root / LOCK), closing(Index(self.root)) as index, Store(self.root) as store:
-            ends = ends_of(index.run(version.commit))
+            ends = Facts(self.root, index, store).ends(index.run(version.commit))
             self._store.log_inputs(self.parent, ends.entry)
             self._store.log_output(self.parent, ends.stage, ends.dvc_id)
             facts = model_facts(self.root, index, model)
