@@ -1,4 +1,4 @@
-"""`stemma trace | impact`: what made a model, and what came of anything that went into one."""
+"""`stemma trace | impact | diff`: what made a model, what came of anything that went into one, and why two differ."""
 
 import argparse
 import json
@@ -31,6 +31,14 @@ def add_commands(commands: Commands) -> None:
     begin.add_argument("--record", metavar="ID", help="a row's id, or the sha256 of the row or of a text in it")
     impact.add_argument("--json", action="store_true", help="as JSON")
     impact.set_defaults(command=_impact)
+
+    diff = commands.add_parser(
+        "diff", help="why two models differ: where their trees part, and what is different there"
+    )
+    diff.add_argument("a", metavar="A", help="a model, named as for trace")
+    diff.add_argument("b", metavar="B", help="another")
+    diff.add_argument("--json", action="store_true", help="as JSON")
+    diff.set_defaults(command=_diff)
 
 
 def _trace(options: argparse.Namespace) -> int:
@@ -68,3 +76,16 @@ def _source(root: Path, index: "Index", options: argparse.Namespace) -> "Source"
         if options.record is not None:
             return find_record(root, index, store, options.record)
     return find_source(root, index, options.id)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from stemma.lineage.diff import diff
+    from stemma.lineage.diff_page import as_json, page
+    from stemma.lineage.index import open_index
+    from stemma.lineage.names import find_model
+    from stemma.lineage.store import Store
+
+    root = find_project(Path.cwd())
+    with closing(open_index(root)) as index, Store(root) as store:
+        told = diff(root, index, store, find_model(root, index, options.a), find_model(root, index, options.b))
+    return print_page(json.dumps(as_json(told), indent=2) if options.json else page(told))

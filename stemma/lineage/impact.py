@@ -8,6 +8,7 @@ from typing import Any
 from stemma.lineage.family import size_text
 from stemma.lineage.index import Descendant, Index
 from stemma.lineage.registry import Registry, Version, models
+from stemma.lineage.row_diff import cut
 from stemma.lineage.sources import Source
 
 
@@ -57,6 +58,7 @@ def as_json(told: Impact) -> dict[str, Any]:
         "source": told.source.title,
         "begins_at": list(told.source.artifacts),
         "not_searched": list(told.source.unread),
+        "rows": [{"sha256": sha256, "row": row} for sha256, row in told.source.rows],
         "versions": [
             {"name": one.title, "live": bool(one.aliases), "aliases": list(one.aliases), **asdict(one.version)}
             for one in told.versions
@@ -70,12 +72,15 @@ def page(told: Impact) -> str:
     """The impact for people: model versions, live ones first, then artifacts."""
     live = [one for one in told.versions if one.aliases]
     other = [one for one in told.versions if not one.aliases]
-    all_of_it = (*told.begins, *told.artifacts)
-    runs = {one.run for one in all_of_it}
-    counts = [_count(all_of_it, "artifact"), _count(runs, "run"), _count(told.versions, "model version")]
+    counts = f"{_count(told.begins + told.artifacts, 'artifact')}, {_count(told.versions, 'model version')}"
+    rows = told.source.rows if len(told.source.rows) > 1 else ()
     return "\n".join(
         [
-            f"Impact of {told.source.title}: {', '.join(counts)}",
+            f"Impact of {told.source.title}: {counts}",
+            *_section(
+                f"{len(rows)} different rows have this id and all are followed; for one alone give its sha256",
+                (f"  {sha256}  {cut(row)}" for sha256, row in rows),
+            ),
             *_section("Live", map(_version_line, live)),
             *_section("Registered", map(_version_line, other)),
             *_section("It begins in", map(_line, told.begins)),

@@ -18,6 +18,9 @@ LINES = (".jsonl", ".jsonl.gz")
 ARRAYS = (".json", ".json.gz")
 """What else a user's raw file may be; an artifact's .json files hold no rows."""
 
+MODELS = ("base", "sft", "reward", "ppo", "dpo", "judge")
+"""Stages that make models."""
+
 
 @dataclass(frozen=True)
 class RowFile:
@@ -27,6 +30,11 @@ class RowFile:
     md5: str
     in_git: str = ""
     """`commit:path` where Git holds its bytes; otherwise they are an object of DVC's."""
+
+
+def may_hold_rows(stage: str) -> bool:
+    """Whether a stage's artifact may be a dataset: a model keeps no rows to train on, and an evaluation neither."""
+    return stage not in MODELS and not stage.startswith("eval_")
 
 
 class RowFiles:

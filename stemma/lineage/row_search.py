@@ -1,6 +1,7 @@
 """Which artifacts and raw inputs hold a row: every file with rows is read, from the DVC cache or its remote."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -10,12 +11,11 @@ from typing import Any
 
 from stemma.errors import ArtifactError
 from stemma.lineage.index import Index
-from stemma.lineage.row_files import RowFile, RowFiles
+from stemma.lineage.row_files import RowFile, RowFiles, may_hold_rows
 from stemma.lineage.store import Store
 
-MODELS = ("base", "sft", "reward", "ppo", "dpo", "judge")
-"""Stages that make models; like evaluations, they keep no rows to train on."""
 SHA256_DIGITS = 64
+PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 Test = Callable[[Iterable[bytes]], bool]
 """Whether the rows of a file, a JSON text each, hold what is looked for."""
@@ -59,20 +59,26 @@ def names_in(rows: Iterable[bytes], field: str) -> set[str]:
     return {name for name in found if isinstance(name, str)}
 
 
-def record_test(record: str) -> Test:
+class RecordTest:
     """A test for one record: by a field `id` or `…_id`, or by the sha256 of a whole row or of one of its texts."""
-    digest = record.lower() if len(record) == SHA256_DIGITS else None
-    # JSON may write other characters in several ways.
-    plain = record.encode() if record.isascii() and record.replace("-", "").replace("_", "").isalnum() else b""
 
-    def test(rows: Iterable[bytes]) -> bool:
-        return any((digest or plain in row) and _is_record(row, record, digest) for row in rows)
+    def __init__(self, record: str) -> None:
+        self.rows: dict[str, str] = {}
+        """The rows that have it as their own `id`, by their sha256: in other data it may be another record's."""
+        self._record = record
+        self._digest = record.lower() if len(record) == SHA256_DIGITS else None
+        # JSON may write other characters in several ways.
+        self._plain = record.encode() if PLAIN.fullmatch(record) else b""
 
-    return test
+    def __call__(self, rows: Iterable[bytes]) -> bool:
+        """Whether one of these rows is of the record."""
+        return any((self._digest or self._plain in row) and self._is_record(row) for row in rows)
 
-
-def _is_record(row: bytes, record: str, digest: str | None) -> bool:
-    return sha256(row).hexdigest() == digest or _holds("", _parsed(row), record, digest)
+    def _is_record(self, row: bytes) -> bool:
+        value = _parsed(row)
+        if isinstance(value, dict) and str(value.get("id")) == self._record:
+            self.rows[sha256(row).hexdigest()] = row.decode("utf-8", "replace")
+        return sha256(row).hexdigest() == self._digest or _holds("", value, self._record, self._digest)
 
 
 def _holds(key: str, value: Any, record: str, digest: str | None) -> bool:
@@ -107,7 +113,7 @@ def _passes(files: RowFiles, file: RowFile, test: Test) -> bool | None:
 def _with_rows(index: Index, files: RowFiles) -> Iterator[tuple[str, list[RowFile] | None]]:
     """Every artifact and raw input that may hold rows, with its files of rows; None where they cannot be told."""
     for artifact, stage in index.artifacts().items():
-        if stage not in MODELS and not stage.startswith("eval_"):
+        if may_hold_rows(stage):
             yield artifact, _told(partial(files.of_artifact, artifact))
     for raw in index.raw_inputs():
         if raw.size:

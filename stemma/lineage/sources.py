@@ -12,7 +12,7 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import HEXADECIMAL, find_model, find_version, meanings
 from stemma.lineage.raw_files import raw_files
 from stemma.lineage.registry import models
-from stemma.lineage.row_search import Held, names_in, record_test, search
+from stemma.lineage.row_search import Held, RecordTest, names_in, search
 from stemma.lineage.store import Store
 
 Labeller = Literal["annotator", "judge"]
@@ -28,6 +28,8 @@ class Source:
     """DVC ids: of the thing itself, of what holds it, or of what was made with it."""
     unread: tuple[str, ...] = ()
     """Artifacts and raw inputs that may hold it too, but whose bytes are nowhere here."""
+    rows: tuple[tuple[str, str], ...] = ()
+    """For a record's id the different rows that have it, which are all followed: sha256 and JSON of each."""
 
 
 def find_source(root: Path, index: Index, name: str) -> Source:
@@ -77,13 +79,14 @@ def find_record(root: Path, index: Index, store: Store, record: str) -> Source:
 
     Raises WorkspaceError where none does.
     """
-    held = search(root, index, store, record_test(record))
+    test = RecordTest(record)
+    held = search(root, index, store, test)
     if not held.artifacts:
         raise WorkspaceError(
             f"nothing on record holds the record {record!r}: no row has it as its `id` or as a field that ends in "
             f"`_id`, and neither a row nor a text in one has it as its sha256{_unread(held)}"
         )
-    return Source(f"record {record}", held.artifacts, held.unread)
+    return Source(f"record {record}", held.artifacts, held.unread, tuple(test.rows.items()))
 
 
 def _unread(held: Held) -> str:

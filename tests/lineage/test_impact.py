@@ -155,6 +155,18 @@ def test_a_record_is_found_by_its_id_and_by_the_hash_of_its_text(project: Family
     assert {found.stage for found in one.begins} == {"data", "label"}
 
 
+def test_rows_of_one_id_that_differ_are_all_followed_and_listed(project: FamilyProject) -> None:
+    other = project.artifact("data", {"prompts.jsonl": rows({"id": "p-1", "text": "another"})})
+    project.run("late", [Made("data", other, 3, {})])
+    told = record(project, "p-1")
+    assert other in reached(told)
+    assert "2 different rows have this id and all are followed" in page(told)
+    (one,) = [sha256 for sha256, row in told.source.rows if "another" in row]
+    assert one in page(told)
+    assert reached(record(project, one)) == {other}
+    assert "different rows" not in page(record(project, "p-2"))
+
+
 def test_whoever_labelled_is_found(project: FamilyProject) -> None:
     assert versions(said_by(project, "annotator", "ada")) == ["policy/1", "policy/2"]
     assert versions(said_by(project, "judge", "opus")) == ["policy/1", "policy/2"]
