@@ -17,7 +17,7 @@ from stemma.audit.gc import Plan, carry_out, page, plan_gc
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.index import Index
 from stemma.lineage.locks import try_lock
-from stemma.lineage.names import find_model
+from stemma.lineage.names import Model, find_model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Place, Store
@@ -232,9 +232,13 @@ def two_runs(tmp_path: Path) -> FamilyProject:
     return project
 
 
-def ppo_of(project: FamilyProject, run: str) -> str:
+def find(project: FamilyProject, name: str) -> Model:
     with closing(Index(project.path)) as index:
-        return find_model(project.path, index, run).derivation.artifact
+        return find_model(project.path, index, name)
+
+
+def ppo_of(project: FamilyProject, run: str) -> str:
+    return find(project, run).derivation.artifact
 
 
 def clean(project: FamilyProject) -> str:
@@ -251,6 +255,18 @@ def test_it_says_what_each_run_loses_and_why_the_rest_stays(two_runs: FamilyProj
     assert "run new" not in printed
     assert "only bytes go" in printed
     assert ppo_of(two_runs, "old"), "the run stays on record"
+
+
+@pytest.mark.parametrize(("days", "stays"), [(20, True), (40, False)])
+def test_where_an_alias_pointed_stays_for_the_retention(two_runs: FamilyProject, days: int, stays: bool) -> None:
+    registry, now = Registry(two_runs.path, "policy"), datetime.now(tz=UTC)
+    registry.register("old", find(two_runs, "old").run.commit, "ppo", ppo_of(two_runs, "old"))
+    for number, ago in ((2, 50), (1, days)):
+        with clock(now - timedelta(days=ago)):
+            registry.move(registry.head(), "promote", {"act": "promote", "moves": {"champion": number}})
+    printed = clean(two_runs)
+    assert ("policy@champion, policy/2 until " in printed) == stays
+    assert two_runs.place(ppo_of(two_runs, "old")).exists() == stays
 
 
 def test_the_run_cache_forgets_outputs_that_are_gone(two_runs: FamilyProject) -> None:
