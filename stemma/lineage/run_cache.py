@@ -4,6 +4,8 @@ An entry whose outputs are gone is worse than none: DVC would look at it and at 
 """
 
 from collections.abc import Collection
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from stemma.lineage.tracked import named_in
@@ -24,9 +26,13 @@ class RunCache:
         return {path: self._outputs(path) for path in self._fs.find(self._path)}
 
     def remove(self, paths: Collection[str]) -> None:
-        """Remove entries."""
+        """Remove entries, and folders that hold none: DVC stumbles over an empty one."""
         for path in paths:
             self._fs.remove(path)
+        if self._fs.protocol == "local" and self._fs.exists(self._path):
+            for folder in Path(self._path).glob("*/*"):
+                with suppress(OSError):  # it holds another entry
+                    folder.rmdir()
 
     def _outputs(self, path: str) -> set[str]:
         with self._fs.open(path, "r") as stream:

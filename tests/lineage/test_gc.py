@@ -276,7 +276,7 @@ def test_the_run_cache_forgets_outputs_that_are_gone(two_runs: FamilyProject) ->
         out = f"outs:\n- path: artifacts/ppo\n  hash: md5\n  md5: {ppo_of(two_runs, run)}\n"
         file.write_text(f"cmd: python -m tasks.ppo\ndeps:\n- path: x\n  hash: md5\n  md5: {'0' * 32}\n{out}")
     clean(two_runs)
-    assert not entries["old"].exists()
+    assert not entries["old"].parent.exists(), "DVC stumbles over an empty folder"
     assert entries["new"].exists()
 
 
