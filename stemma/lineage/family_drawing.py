@@ -13,7 +13,7 @@ BOX = (132, 58)
 COLUMN = 172
 ROW = 80
 MARGIN = 12
-LETTERS = 17
+LETTERS = 14
 """As many letters of a name as a box has room for."""
 ARROW = (
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
@@ -83,13 +83,14 @@ def _listed(words: Sequence[str]) -> str:
 def _box(member: Member, column: int, row: float) -> str:
     kind = kind_of(member)
     x, y = _left_top(column, row)
-    name = member.name if len(member.name) <= LETTERS else f"…{member.name[1 - LETTERS :]}"
+    name = member.name.rpartition("/")[2]
+    shown = name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
     label = f"{member.name}, {KINDS[kind]}, {member.dvc_id[:10]}, {size_text(member.size)}"
     return (
         f'<a href="#{escape(anchor(member.dvc_id))}" aria-label="{escape(label)}"><g class="box {kind}">'
         f"<title>{escape(label)}</title>"
         f'<rect x="{x}" y="{y:g}" width="{BOX[0]}" height="{BOX[1]}" rx="7"/>'
-        f'<text class="name" x="{x + 10}" y="{y + 21:g}">{escape(name)}</text>'
+        f'<text class="name" x="{x + 10}" y="{y + 21:g}">{escape(shown)}</text>'
         f'<text class="id" x="{x + 10}" y="{y + 36:g}">{escape(member.dvc_id[:10])}</text>'
         f'<text class="size" x="{x + 10}" y="{y + 50:g}">{escape(size_text(member.size))}</text></g></a>'
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.lineage.chain import Link
-from stemma.lineage.family import family_of
+from stemma.lineage.family import Member, family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git
 from stemma.lineage.index import Index
@@ -115,11 +115,15 @@ def _taints(root: Path, index: Index, now: Registered) -> dict[int, str]:
     tainted = taints(root)
     found = {}
     for number, version in now.versions.items() if tainted else ():
-        family = family_of(index, model_of(index, now, version))
-        reasons = [tainted[dvc_id] for dvc_id in family.members if dvc_id in tainted]
-        if reasons:
-            found[number] = reasons[0]
+        members = family_of(index, model_of(index, now, version)).members.values()
+        told = [_taint(member, version, tainted[member.dvc_id]) for member in members if member.dvc_id in tainted]
+        if told:
+            found[number] = told[0]
     return found
+
+
+def _taint(member: Member, version: Version, reason: str) -> str:
+    return reason if member.dvc_id == version.artifact else f"made from {member.name} {member.dvc_id[:10]}: {reason}"
 
 
 def _evaluations(root: Path, now: Registered) -> dict[int, dict[str, float]]:

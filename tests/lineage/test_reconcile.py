@@ -205,8 +205,9 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     first, second = (client.get_model_version("policy", number) for number in "12")
     assert first.tags["stemma.verdict"].startswith("put back as champion by Tess <tess@localhost> on ")
     assert second.tags["stemma.verdict"].startswith("taken back from champion by Tess")
-    assert second.tags["stemma.taint"] == "ada's labels were forgotten"
-    assert str(second.description).startswith("**Tainted:** ada's labels were forgotten.")
+    taint = f"made from label {find_run(root, 'calm').made['label'][:10]}: ada's labels were forgotten"
+    assert second.tags["stemma.taint"] == taint
+    assert str(second.description).startswith(f"**Tainted:** {taint}.")
     client.delete_model_version("policy", "2")
     assert follow(root, "policy") == "MLflow has no policy/2; `stemma reconcile` brings them back"
 
