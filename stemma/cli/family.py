@@ -18,7 +18,9 @@ def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
     trace = commands.add_parser("trace", help="what made a model, back to the raw data")
     trace.add_argument("model", metavar="MODEL", help="policy@champion, policy/7, a run, an experiment or a DVC id")
-    trace.add_argument("--json", action="store_true", help="as JSON")
+    form = trace.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="as JSON")
+    form.add_argument("--html", type=Path, metavar="FILE", help="as one web page, with the family drawn")
     trace.set_defaults(command=_trace)
 
     impact = commands.add_parser("impact", help="what came of a dataset, labels, a model, a record or a code file")
@@ -47,10 +49,14 @@ def _trace(options: argparse.Namespace) -> int:
     from stemma.lineage.names import find_model
     from stemma.lineage.store import Store
     from stemma.lineage.trace import as_json, page, trace
+    from stemma.lineage.trace_page import write_trace
 
     root = find_project(Path.cwd())
     with closing(open_index(root)) as index, Store(root) as store:
         told = trace(index, store, find_model(root, index, options.model), stage_values(ProjectSettings()))
+    if options.html:
+        write_trace(told, options.html)
+        return print_page(f"{options.html} shows the family of {told.title}")
     return print_page(json.dumps(as_json(told), indent=2) if options.json else page(told))
 
 

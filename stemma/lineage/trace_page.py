@@ -5,8 +5,10 @@ It holds no script and asks for nothing, so it can be mailed, archived, and show
 
 from collections.abc import Iterable, Mapping
 from html import escape
+from pathlib import Path
 from typing import Any
 
+from stemma.errors import WorkspaceError
 from stemma.lineage.family import Family, size_text
 from stemma.lineage.family_drawing import KINDS, anchor, draw, kind_of
 from stemma.lineage.trace import Fact, Trace
@@ -46,6 +48,17 @@ def trace_html(told: Trace) -> str:
 </body>
 </html>
 """
+
+
+def write_trace(told: Trace, file: Path) -> None:
+    """Write the page to a file.
+
+    Raises WorkspaceError where that cannot be.
+    """
+    try:
+        file.write_text(trace_html(told), encoding="utf-8")
+    except OSError as error:
+        raise WorkspaceError(f"{file} cannot be written ({error.strerror}); name another with --html FILE") from None
 
 
 def _origin(told: Trace) -> str:

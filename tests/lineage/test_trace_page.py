@@ -6,9 +6,11 @@ import re
 from contextlib import closing
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from stemma.cli import main
 from stemma.lineage.index import Index
 from stemma.lineage.layered import GAP, Layout, lay_out
 from stemma.lineage.names import find_model
@@ -118,6 +120,18 @@ def test_whoever_cannot_see_it_can_read_it(text: str) -> None:
     labels = [str(link["aria-label"]) for link in page.all("a") if "aria-label" in link]
     kinds = ["evaluation", "model", "dataset", "raw data"]
     assert [label.rsplit(", ", 3)[1] for label in labels] == kinds
+
+
+def test_the_command_writes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project = FamilyProject(tmp_path / "project")
+    project.run("calm", [Made("ppo", project.artifact("ppo", {"model.safetensors": b"p"}), 4, {})])
+    monkeypatch.chdir(project.path)
+    assert main(["trace", "calm", "--html", str(tmp_path / "calm.html")]) == 0
+    assert "ppo of run calm" in "".join(Page((tmp_path / "calm.html").read_text("utf-8")).texts)
+    assert main(["trace", "calm", "--html", str(tmp_path / "nowhere" / "calm.html")]) == 2
+    assert "cannot be written (No such file or directory)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seed", range(20))
