@@ -49,10 +49,10 @@ def _desk(root: Path, settings: ProjectSettings) -> Iterator[Desk]:
         yield Desk(root, index, store, registry, settings.promotion, verify, lambda: follow(root, registry.model))
 
 
-def _verify(root: Path, index: Index, store: Store, model: Model) -> None:
+def _verify(root: Path, index: Index, store: Store, model: Model, replicated: bool) -> None:
     from stemma.audit.verify import verify_family
 
-    faults = verify_family(root, index, store, model, remote=store.remote is not None)
+    faults = verify_family(root, index, store, model, remote=replicated and store.remote is not None)
     if faults:
         told = "\n".join(f"  {fault.words}" for fault in faults[:5])
         raise ArtifactError(

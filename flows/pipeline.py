@@ -23,6 +23,7 @@ from stemma.lineage.locks import lock
 from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.registry import MODELS, Registry
 from stemma.lineage.runs import list_runs, run_message
+from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
@@ -136,13 +137,13 @@ class _FlowRun:
         """Push the run, its bytes and the registered model, where both a Git and a DVC remote are configured."""
         root, name, say = self.runner.workspace.root, self.runner.workspace.name, self.runner.display.say
         git = Git(root)
-        remote, dvc_remote = git.remote(), default_remote(root)
-        if remote is None or dvc_remote is None:
+        remote = shared_through(root)
+        if remote is None:
             return
         try:
             run_dvc(root, "exp", "push", "--force", remote, name)
             git.run("push", "--quiet", remote, f"{MODELS}*:{MODELS}*")
-            say(f"pushed to Git remote {remote} and DVC remote {dvc_remote}")
+            say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
         except WorkspaceError as error:
             later = f"dvc exp push {remote} {name}; git push {remote} '{MODELS}*:{MODELS}*'"
             say(f"not pushed, run `{later}` later: {error}")

@@ -1,22 +1,42 @@
-"""A ref that several clones write: taken over from the Git remote before an act, handed on after it."""
+"""A ref that several clones write: taken over from the Git remote before an act, handed on after it.
+
+A project is shared where it has both a Git remote and a default DVC remote. A plain clone has a Git remote too, and its
+acts are nobody else's.
+"""
 
 from pathlib import Path
 
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import ChainMovedError
+from stemma.lineage.dvc import default_remote
 from stemma.lineage.git import Git
 
 
-def take_over(root: Path, ref: str) -> None:
-    """Bring a ref up to the remote's, where there is a remote and it is ahead.
+class SilentRemoteError(WorkspaceError):
+    """The Git remote does not answer."""
 
-    Raises WorkspaceError where the remote does not answer, or both sides have what the other lacks.
+
+def shared_through(root: Path) -> str | None:
+    """The Git remote through which a project is shared, or None where it is not."""
+    remote = Git(root).remote()
+    return remote if remote and default_remote(root) else None
+
+
+def take_over(root: Path, ref: str) -> None:
+    """Bring a ref up to the remote's, where the project is shared and the remote is ahead.
+
+    Raises SilentRemoteError where the remote does not answer, WorkspaceError where both have what the other lacks.
     """
-    git = Git(root)
-    remote = git.remote()
+    remote = shared_through(root)
     if remote is None:
         return
-    theirs = git.run("ls-remote", remote, ref).partition("\t")[0]
+    git = Git(root)
+    try:
+        theirs = git.run("ls-remote", remote, ref).partition("\t")[0]
+    except WorkspaceError as error:
+        raise SilentRemoteError(
+            f"Git remote {remote} does not answer, so what others did is not known; try again when it does: {error}"
+        ) from None
     ours = git.run("for-each-ref", "--format=%(objectname)", ref)
     if not theirs or theirs == ours:
         return
@@ -31,22 +51,21 @@ def take_over(root: Path, ref: str) -> None:
         )
 
 
-def hand_on(root: Path, ref: str) -> bool:
-    """Push a ref, where there is a remote; returns whether there is one.
+def hand_on(root: Path, ref: str) -> None:
+    """Push a ref, where the project is shared.
 
     Raises ChainMovedError where the remote's copy moved meanwhile, WorkspaceError where the remote does not answer.
     """
-    git = Git(root)
-    remote = git.remote()
+    remote = shared_through(root)
     if remote is None:
-        return False
+        return
+    git = Git(root)
     try:
         git.run("push", "--quiet", remote, f"{ref}:{ref}")
     except WorkspaceError as error:
         if "rejected" in str(error):
             raise ChainMovedError(f"somebody else moved {ref} on Git remote {remote} meanwhile") from None
         raise
-    return True
 
 
 def _is_ancestor(git: Git, old: str, new: str) -> bool:

@@ -29,7 +29,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
     if now.aliases.get(alias) == version.number:
         return stay(desk, alias, version)
     _check_taint(desk, model)
-    desk.verify(model)
+    desk.verify(model, True)
     champion = now.versions.get(now.aliases.get(alias, 0))
     evidence, gates = _judge(desk, model, model_of(desk.index, now, champion) if champion else None)
     _check_gates(model, gates, force)
@@ -47,10 +47,12 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
 def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
     """Put an earlier version back as champion: the one before the last move, unless `to` says which.
 
+    It does not wait for a Git remote that does not answer.
+
     Raises WorkspaceError where there is none to go back to, ArtifactError where its bytes are not right, RefusedError
     where it is tainted.
     """
-    head = begin(desk, reason)
+    head = begin(desk, reason, urgent=True)
     now = desk.registry.at(head)
     if CHAMPION not in now.aliases:
         raise WorkspaceError(f"{now.name} has no champion to roll back from; `stemma promote` sets one")
@@ -61,7 +63,7 @@ def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
         return stay(desk, CHAMPION, target)
     model = model_of(desk.index, now, target)
     _check_taint(desk, model)
-    desk.verify(model)
+    desk.verify(model, False)
     return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason})
 
 

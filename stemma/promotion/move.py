@@ -14,7 +14,7 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import Model
 from stemma.lineage.registry import Registered, Registry, Version
 from stemma.lineage.served import link_of
-from stemma.lineage.sharing import hand_on, take_over
+from stemma.lineage.sharing import SilentRemoteError, hand_on, take_over
 from stemma.lineage.store import Store
 from stemma.promotion.serving import lay_out, settle
 from stemma.promotion.settings import PromotionConfig
@@ -33,8 +33,8 @@ class Desk:
     store: Store
     registry: Registry
     config: PromotionConfig
-    verify: Callable[[Model], None]
-    """Re-hashes a model's family; raises where a byte or a record is wrong, or is not on the remote."""
+    verify: Callable[[Model, bool], None]
+    """Re-hashes a model's family, with True on the remote too; raises where a byte or a record is wrong or missing."""
     follow: Callable[[], str | None]
     """Makes MLflow follow; returns why it does not."""
 
@@ -53,14 +53,19 @@ class Moved:
     """What is left to do, and why."""
 
 
-def begin(desk: Desk, reason: str) -> Link | None:
+def begin(desk: Desk, reason: str, urgent: bool = False) -> Link | None:
     """Take over what other clones did and finish what a killed act left; returns the newest act.
 
-    Raises WorkspaceError where the act has no reason, or the Git remote does not answer.
+    What is urgent does not wait for a Git remote that does not answer. Raises WorkspaceError where the act has no
+    reason, SilentRemoteError where it waits.
     """
     if not reason.strip():
         raise WorkspaceError('an act needs a reason that others can read later: --reason "…"')
-    take_over(desk.root, desk.registry.ref)
+    try:
+        take_over(desk.root, desk.registry.ref)
+    except SilentRemoteError:
+        if not urgent:
+            raise
     head = desk.registry.head()
     settle(desk.root, desk.store, desk.registry.at(head))
     return head

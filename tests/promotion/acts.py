@@ -18,7 +18,7 @@ def desk_of(policies: Policies, config: PromotionConfig | None = None) -> Iterat
     with closing(Index(policies.path)) as index, Store(policies.path) as store:
         registry = Registry(policies.path, MODEL)
         settings = config or PromotionConfig()
-        yield Desk(policies.path, index, store, registry, settings, verify=lambda _: None, follow=lambda: None)
+        yield Desk(policies.path, index, store, registry, settings, verify=lambda *_: None, follow=lambda: None)
 
 
 def promoted(policies: Policies, name: str, config: PromotionConfig | None = None, force: bool = False) -> Moved:

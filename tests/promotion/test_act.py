@@ -1,6 +1,7 @@
 """Promotion and rollback on a real repository and a real cache."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -153,7 +154,7 @@ def test_a_registration_meanwhile_does_not_stand_in_the_way(policies: Policies) 
     policies.add("good", BETTER)
     with desk_of(policies) as open_desk:
         model = find_model(policies.path, open_desk.index, "good")
-        late = Desk(**{**open_desk.__dict__, "verify": lambda _: policies.add("late", BETTER)})
+        late = Desk(**{**open_desk.__dict__, "verify": lambda *_: policies.add("late", BETTER)})
         promote(late, model, "champion", "why not")
     now = Registry(policies.path, MODEL).read()
     assert (now.aliases, len(now.versions)) == ({"champion": 1}, 2)
@@ -167,11 +168,14 @@ def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_pat
     git.run("init", "--quiet", "--bare", str(remote))
     git.run("remote", "add", "origin", str(remote))
     git.run("push", "--quiet", "origin", "main", "refs/stemma/*:refs/stemma/*", "refs/exps/*:refs/exps/*")
+    subprocess.run(
+        ["dvc", "remote", "add", "--default", "store", str(tmp_path / "store")], cwd=policies.path, check=True
+    )
     other = Policies(policies.project)
     other.project = copy_of(policies.project, tmp_path / "other")
     with desk_of(other) as open_desk:
         model = find_model(other.path, open_desk.index, "good")
-        late = Desk(**{**open_desk.__dict__, "verify": lambda _: promoted(policies, "best")})
+        late = Desk(**{**open_desk.__dict__, "verify": lambda *_: promoted(policies, "best")})
         with pytest.raises(ChainMovedError, match="somebody else moved refs/stemma/models/policy on Git remote origin"):
             promote(late, model, "champion", "a little late")
     assert not Registry(other.path, MODEL).read().aliases
@@ -179,3 +183,26 @@ def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_pat
     with pytest.raises(RefusedError, match="against the champion"):
         promoted(other, "good")
     assert served(other) == b"best"
+
+
+def test_a_plain_clone_keeps_its_acts_to_itself(policies: Policies, tmp_path: Path) -> None:
+    policies.add("good", BETTER)
+    policies.project.git.run("remote", "add", "origin", str(tmp_path / "nowhere"))
+    assert promoted(policies, "good").notes == ()
+
+
+def test_a_rollback_does_not_wait_for_a_remote_that_is_down_and_a_promotion_does(
+    policies: Policies, tmp_path: Path
+) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        policies.add(name, scores)
+        promoted(policies, name)
+    policies.project.git.run("remote", "add", "origin", str(tmp_path / "nowhere"))
+    subprocess.run(
+        ["dvc", "remote", "add", "--default", "store", str(tmp_path / "store")], cwd=policies.path, check=True
+    )
+    back = rolled_back(policies)
+    assert served(policies) == b"good"
+    assert "other clones do not see this yet" in back.notes[0]
+    with pytest.raises(WorkspaceError, match="Git remote origin does not answer"):
+        promoted(policies, "best")

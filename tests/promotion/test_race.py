@@ -28,7 +28,7 @@ def take_place(start: threading.Barrier) -> None:
 def race(policies: Policies, name: str) -> bool:
     """Promote once every racer has looked; whether this one won."""
     with desk_of(policies) as desk:
-        together = Desk(**{**desk.__dict__, "verify": lambda _: STARTS[0].wait(timeout=60)})
+        together = Desk(**{**desk.__dict__, "verify": lambda *_: STARTS[0].wait(timeout=60)})
         try:
             promote(together, find_model(policies.path, desk.index, name), "champion", f"{name} wants it")
         except ChainMovedError:
