@@ -16,7 +16,7 @@ from stemma.lineage.served import copy_of, link_of
 from tests.whole_family import WholeProject, WholeRun, lock_text
 
 MODEL = "policy"
-RECORD_KINDS = {Kind.LOCK, Kind.CODE, Kind.SETTINGS, Kind.METRICS, Kind.EDGE}
+RECORD_KINDS = {Kind.LOCK, Kind.CODE, Kind.SETTINGS, Kind.METRICS, Kind.EDGE, Kind.RAW}
 
 
 @dataclass(frozen=True)
@@ -38,33 +38,27 @@ class Damage:
         self.whole, self.store, self.client, self.chance = whole, store, client, chance
         self.git = whole.project.git
         self.registry = Registry(whole.path, MODEL)
-        self.kinds: list[Callable[[], Injected]] = [
-            self.cache_object, self.cache_object, self.remote_object, self.lock, self.lock, self.registered_lock,
-            self.working_tree_lock, self.tag, self.mlflow_alias, self.chain, self.served_link, self.served_file,
-            self.git_remote, self.missing_version,
+        self.pairs = [
+            (self.registered_lock, self.cache_object), (self.working_tree_lock, self.cache_object),
+            (self.tag, self.cache_object), (self.mlflow_alias, self.remote_object), (self.chain, self.cache_object),
+            (self.served_link, self.cache_object), (self.served_file, self.remote_object),
+            (self.git_remote, self.remote_object), (self.missing_version, self.cache_object),
         ]  # fmt: skip
+        """What can be put in at once: of records and views, and of bytes."""
 
-    def cache_object(self) -> Injected:
-        name, oid, artifacts = self._object()
+    def cache_object(self, model: str) -> Injected:
+        oid, artifacts = self._object(model)
         place = self.whole.project.place(oid)
         gone, undo = self._hurt(place)
-        kind = Kind.CACHE_MISSING if gone else Kind.CACHE_CHANGED
+        told = (Kind.CACHE_MISSING if gone else Kind.CACHE_CHANGED, oid, str(place))
+        return Injected(model, False, undo, lambda f: (f.kind, f.oid, f.place) == told and f.artifact in artifacts)
 
-        def told(fault: Fault) -> bool:
-            return (fault.kind, fault.oid, fault.place) == (kind, oid, str(place)) and fault.artifact in artifacts
-
-        return Injected(name, False, undo, told)
-
-    def remote_object(self) -> Injected:
-        name, oid, artifacts = self._object()
+    def remote_object(self, model: str) -> Injected:
+        oid, artifacts = self._object(model)
         place = self.store / oid[:2] / oid[2:]
         gone, undo = self._hurt(place)
-        kind = Kind.REMOTE_MISSING if gone else Kind.REMOTE_CHANGED
-
-        def told(fault: Fault) -> bool:
-            return (fault.kind, fault.oid, fault.place) == (kind, oid, str(place)) and fault.artifact in artifacts
-
-        return Injected(name, True, undo, told)
+        told = (Kind.REMOTE_MISSING if gone else Kind.REMOTE_CHANGED, oid, str(place))
+        return Injected(model, True, undo, lambda f: (f.kind, f.oid, f.place) == told and f.artifact in artifacts)
 
     def lock(self) -> Injected:
         """An experiment whose dvc.lock was edited, and that no version names."""
@@ -138,7 +132,7 @@ class Damage:
             return fault.kind == Kind.VERSION and fault.place.endswith(f"{MODEL} version {version.number}")
 
         undo = lambda: self.git.run("update-ref", self.registry.ref, before)  # noqa: E731 -- one line
-        return Injected(self._registered(), False, undo, told)
+        return Injected(self._registered(), False, undo, told, lambda f: f.kind == Kind.GIT_REMOTE)
 
     def chain(self) -> Injected:
         """The newest act rewritten by hand: another state, another act, or a version of another artifact."""
@@ -160,13 +154,13 @@ class Damage:
         self.git.run("update-ref", self.registry.ref, before.commit)
         Chain(self.whole.path, self.registry.ref).append(before, "by hand", act, state)
         undo = lambda: self.git.run("update-ref", self.registry.ref, newest.commit)  # noqa: E731 -- one line
-        views = {Kind.ALIAS, Kind.SERVED_LINK, Kind.TAG, Kind.VERSION}
+        follow = {Kind.SERVED_LINK, Kind.GIT_REMOTE}
         return Injected(
             self.whole.runs[0].name,
             False,
             undo,
             lambda f: f.kind == Kind.REGISTRY and f.place.startswith(self.registry.ref),
-            lambda f: f.kind in views,
+            lambda f: f.kind in follow,
         )
 
     def served_link(self) -> Injected:
@@ -204,15 +198,20 @@ class Damage:
     def _registered(self) -> str:
         return self.chance.choice([f"{MODEL}@champion", *(f"{MODEL}/{number}" for number in range(1, 5))])
 
-    def _object(self) -> tuple[str, str, set[str]]:
-        """An object of a random model's family: the model's name, the id, and the artifacts that hold it."""
-        run = self.chance.choice(self.whole.runs)
-        held: dict[str, set[str]] = {}
-        for artifact in self.whole.ancestors(run.policy):
-            for oid in self.whole.objects(artifact).values():
-                held.setdefault(oid, set()).add(artifact)
+    def _object(self, model: str) -> tuple[str, set[str]]:
+        """An object of a model's family, and the artifacts in it that hold it."""
+        held = self.whole.holders(self.policy_of(model))
         oid = self.chance.choice(sorted(held))
-        return run.name, oid, held[oid]
+        return oid, held[oid]
+
+    def policy_of(self, model: str) -> str:
+        """The policy of a run, version or alias."""
+        now = self.registry.read()
+        if "@" in model:
+            return now.versions[now.aliases[model.partition("@")[2]]].artifact
+        if "/" in model:
+            return now.versions[int(model.partition("/")[2])].artifact
+        return next(run.policy for run in self.whole.runs if run.name == model)
 
     def _hurt(self, place: Path) -> tuple[bool, Callable[[], object]]:
         """Flip a byte, cut the end off, or delete; the file stays as read-only as it was."""

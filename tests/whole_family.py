@@ -8,10 +8,12 @@ import random
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from stemma.lineage.git import Git
 from stemma.lineage.runs import run_message
 from tests.family import FamilyProject, md5
 
@@ -65,6 +67,14 @@ class WholeProject:
         """The commit of each run, by name."""
         self._raw_objects: dict[str, dict[str, str]] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
+
+    def copy(self, path: Path) -> Self:
+        """The same project elsewhere."""
+        shutil.copytree(self.path, path)
+        other = deepcopy(self)
+        other.path = other.project.path = path
+        other.project.git = Git(path)
+        return other
 
     def add(self, name: str) -> WholeRun:
         """Make a random run; `save` writes it to Git."""
@@ -140,6 +150,14 @@ class WholeProject:
                 found.add(oid)
                 waiting += parents.get(oid, [])
         return found
+
+    def holders(self, artifact: str) -> dict[str, set[str]]:
+        """The artifacts of a family that hold each of its objects."""
+        held: dict[str, set[str]] = {}
+        for ancestor in self.ancestors(artifact):
+            for oid in self.objects(ancestor).values():
+                held.setdefault(oid, set()).add(ancestor)
+        return held
 
     def objects(self, artifact: str) -> dict[str, str]:
         """The objects that DVC keeps of an artifact, its list of files too, or of raw data, by path."""

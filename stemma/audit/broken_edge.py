@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from stemma.audit.fault import IN_MLFLOW, Fault, Kind
 from stemma.audit.subject import Subject
 from stemma.lineage.family import Member
-from stemma.lineage.index import Index
 
 VIEWS = IN_MLFLOW | {Kind.SERVED_LINK, Kind.SERVED_FILE, Kind.WORKING_TREE, Kind.GIT_REMOTE, Kind.INDEX}
 """What is wrong with these breaks no edge: the artifact and its record are as they were."""
@@ -50,14 +49,17 @@ def first_broken_edge(subject: Subject, faults: Iterable[Fault]) -> BrokenEdge |
 
 
 def touched(subject: Subject, faults: Sequence[Fault], listings: Mapping[str, Mapping[str, str]]) -> list[Live]:
-    """The aliases whose model is, or came from, something broken; one object can be part of several artifacts."""
+    """The aliases whose model is, or came from, something broken; what is wrong with a view touches its own model only.
+
+    One object can be part of several artifacts, and all of them are broken with it.
+    """
     live = live_models(subject)
     objects = {fault.oid for fault in faults} - {""}
-    broken = {fault.artifact for fault in faults} - {""}
+    broken = {fault.artifact for fault in faults if fault.kind not in VIEWS} - {""}
     broken |= {artifact for artifact, files in listings.items() if objects & set(files.values())}
-    if not broken or not live:
-        return []
-    reached = descendants(subject.index, broken)
+    reached = {fault.artifact for fault in faults}
+    if broken and live:
+        reached |= broken.union(found.artifact for found in subject.index.descendants(broken))
     return [model for model in live if model.artifact in reached]
 
 
@@ -69,13 +71,3 @@ def live_models(subject: Subject) -> list[Live]:
         for alias, number in sorted(model.now.aliases.items())
         if number in model.now.versions
     ]
-
-
-def descendants(index: Index, artifacts: Iterable[str]) -> set[str]:
-    """These artifacts and everything that came of them."""
-    reached = set(artifacts)
-    frontier = reached
-    while frontier:
-        frontier = {derivation.artifact for _, derivation in index.made_from(frontier)} - reached
-        reached |= frontier
-    return reached

@@ -10,6 +10,7 @@ from stemma.audit.manifest_check import ARTIFACTS, Manifest, check_manifests, re
 from stemma.audit.subject import Say, Subject, short
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.family import Member
+from stemma.lineage.raw_files import id_of, raw_files
 from stemma.lineage.store import Digest, Place
 
 LISTING = "its list of files"
@@ -124,12 +125,15 @@ def _raw_faults(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> 
             # No raw data at all: dvc.lock names an artifact that nobody made, and the check of records says so.
             continue
         record = subject.record_of(member)
+        taker = next(other.name for other in subject.members if member.dvc_id in other.parents)
+        files = raw_files(subject.root, record.run.commit, member.name)
+        held = f"what the commit holds there is {id_of(files)}" if files else "the commit holds nothing there"
         yield Fault(
             Kind.RAW,
             f"{record.place}: {member.name}",
-            f"the commit does not hold the files that {member.dvc_id} stands for, nor does the cache: "
-            "what the data was made from is not on record",
-            f"commit {member.name} with its .dvc files and run again, or fetch the commit that has them",
+            f"dvc.lock says that {taker} was made from {member.name} {member.dvc_id}; {held}, and the cache lacks it",
+            f"where the .dvc files under {member.name} were not committed, commit them and run again; where the commit "
+            f"was edited, `dvc exp pull --force {subject.git_remote or 'REMOTE'} {record.run.name}`",
             member.dvc_id,
         )
 

@@ -36,6 +36,7 @@ class Record:
     there: bool
     """Whether Git has the commit at all."""
     trailers: Mapping[str, str] = field(default_factory=dict)
+    lock_text: bytes = b""
     lock: Mapping[str, LockEntry] | None = None
     """None where there is no readable dvc.lock."""
     params: Values = field(default_factory=dict)
@@ -68,6 +69,7 @@ def _record(run: Run, found: Mapping[str, bytes | None]) -> Record:
         run,
         there=True,
         trailers=read_trailers(commit.decode("utf-8", "replace").partition("\n\n")[2]),
+        lock_text=lock or b"",
         lock=_lock(lock),
         params=_sections(params),
         described=_described(_sections(pipeline)),

@@ -34,7 +34,6 @@ class _RecordCheck:
         self._record = record
         own = [member for member in subject.members if member.run and member.run.commit == record.run.commit]
         self._members = {member.name: member.dvc_id for member in own}
-        self._remote = subject.git_remote or "REMOTE"
 
     def faults(self) -> Iterator[Fault]:
         """What is wrong with it."""
@@ -62,6 +61,10 @@ class _RecordCheck:
                 yield self._index_fault(stage)
             for kind, file, words in self._entry(stage, entry, blobs):
                 yield self._fault(kind, file, words, stage)
+
+    @property
+    def _remote(self) -> str:
+        return self._subject.git_remote or "REMOTE"
 
     def _stages(self) -> list[str]:
         return self._record.trailers.get("Stages", "").split()

@@ -25,8 +25,11 @@ DEPENDENCY, OUTPUT, SETTING = "dependency", "output", "setting"
 def check_working_tree(subject: Subject) -> list[Fault]:
     """Compare each stage of the working tree's dvc.lock with the member of the family that it tells of."""
     file = subject.root / LOCK_FILE
+    content = file.read_bytes() if file.exists() else b""
+    if any(content == record.lock_text for record in subject.records.values()):
+        return []
     try:
-        lock = read_lock(file.read_text(encoding="utf-8")) if file.exists() else {}
+        lock = read_lock(content.decode())
     except (YAMLError, UnicodeDecodeError, AttributeError) as error:
         return [Fault(Kind.WORKING_TREE, str(file), f"it is not readable: {error}", "`git checkout dvc.lock`")]
     faults: list[Fault] = []

@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from stemma.audit.fault import Kind
+from stemma.audit.repair import mend
 from stemma.audit.subject import Subject
 from stemma.audit.verify import Verdict, quiet, verify
 from stemma.lineage.index import Index
+from stemma.lineage.mlflow_reconcile import follow
 from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of
 from stemma.lineage.store import Store
-from tests.damage import MODEL, Damage
+from tests.damage import MODEL, Damage, Injected
 from tests.whole_family import WholeProject
 
 Shown = tuple[WholeProject, Path, MlflowClient]
@@ -65,27 +68,60 @@ def verdict(path: Path, store: Store, model: str, remote: bool = False) -> Verdi
 
 
 def test_each_of_200_random_faults_is_found_and_named_rightly(shown: Shown) -> None:
+    """A damaged object and something else at once, 75 times; 50 times a dvc.lock that was edited."""
     whole, objects, client = shown
     damage = Damage(whole, objects, client, random.Random(7))  # noqa: S311 -- a test's dice
-    live = {f"{MODEL}@{a}": whole.runs[n - 1].policy for a, n in damage.registry.read().aliases.items()}
     with Store(whole.path) as store:
-        for number in range(200):
-            put_in = damage.kinds[number % len(damage.kinds)]
-            injected = put_in()
-            found = verdict(whole.path, store, injected.model, injected.remote)
-            injected.undo()
-            told = [fault for fault in found.faults if injected.is_told(fault)]
-            others = [f for f in found.faults if not injected.is_told(f) and not injected.may_follow(f)]
-            assert told, (number, put_in.__name__, injected.model, found.faults)
-            assert not others, (number, put_in.__name__, others)
-            if put_in in {damage.cache_object, damage.remote_object}:
-                assert len(told) == 1
-                family = whole.ancestors(next(run.policy for run in whole.runs if run.name == injected.model))
-                holders = {artifact for artifact in family if told[0].oid in whole.objects(artifact).values()}
-                touched = {alias for alias, policy in live.items() if holders & whole.ancestors(policy)}
-                assert {model.name for model in found.live} == touched
+        for number in range(75):
+            of_record, of_bytes = damage.pairs[number % len(damage.pairs)]
+            first = of_record()
+            check(whole, store, [first, of_bytes(first.model)])
+        for _ in range(50):
+            check(whole, store, [damage.lock()])
         for model in (f"{MODEL}@champion", f"{MODEL}/4", "run-11"):
             assert not verdict(whole.path, store, model, remote=True).faults
+
+
+def check(whole: WholeProject, store: Store, injected: list[Injected]) -> None:
+    """Verify, and mend the faults again: each must be told, and nothing else but what comes of them."""
+    found = verdict(whole.path, store, injected[0].model, any(one.remote for one in injected))
+    for one in reversed(injected):
+        one.undo()
+    for one in injected:
+        assert any(map(one.is_told, found.faults)), (one, found.faults)
+    for fault in found.faults:
+        assert any(one.is_told(fault) or one.may_follow(fault) for one in injected), (fault, injected)
+
+
+def test_every_live_model_that_damage_touches_is_named(shown: Shown) -> None:
+    whole, objects, client = shown
+    damage = Damage(whole, objects, client, random.Random(8))  # noqa: S311 -- a test's dice
+    live = {f"{MODEL}@{alias}": damage.policy_of(f"{MODEL}@{alias}") for alias in damage.registry.read().aliases}
+    with Store(whole.path) as store:
+        for run in whole.runs:
+            injected = damage.cache_object(run.name)
+            found = verdict(whole.path, store, run.name)
+            injected.undo()
+            (fault,) = found.faults
+            broken = whole.holders(run.policy)[fault.oid]
+            touched = {alias for alias, policy in live.items() if broken & whole.ancestors(policy)}
+            assert {model.name for model in found.live} == touched
+            assert found.edge
+            assert not (whole.ancestors(found.edge.parent.dvc_id) - {found.edge.parent.dvc_id}) & broken
+
+
+def test_what_mlflow_shows_wrongly_is_mended(shown: Shown) -> None:
+    whole, objects, client = shown
+    damage = Damage(whole, objects, client, random.Random(9))  # noqa: S311 -- a test's dice
+    damage.tag()
+    damage.mlflow_alias()
+    with Store(whole.path) as store:
+        found = verdict(whole.path, store, f"{MODEL}@champion")
+        assert {fault.kind for fault in found.faults} == {Kind.TAG, Kind.ALIAS}
+        with closing(Index(whole.path)) as index:
+            subject = Subject(whole.path, index, store, find_model(whole.path, index, f"{MODEL}@champion"), quiet)
+            mended, _ = mend(verify(subject), lambda: follow(whole.path, MODEL))
+        assert not mended.faults
 
 
 def test_200_clean_trees_raise_no_alarm(tmp_path: Path) -> None:
@@ -101,8 +137,9 @@ def test_200_clean_trees_raise_no_alarm(tmp_path: Path) -> None:
     whole.add_remotes()
     with closing(Index(whole.path)) as index, Store(whole.path) as store:
         for number, run in enumerate(whole.runs):
-            (whole.path / "dvc.lock").write_text(whole.runs[number // 2].contents()["dvc.lock"])
+            if number % 4 == 0:
+                (whole.path / "dvc.lock").write_text(whole.runs[number // 2].contents()["dvc.lock"])
             model = find_model(whole.path, index, run.name)
-            found = verify(Subject(whole.path, index, store, model, quiet), remote=number % 8 == 0)
+            found = verify(Subject(whole.path, index, store, model, quiet), remote=number % 20 == 0)
             assert not found.faults, (run.name, found.faults)
             assert {member.dvc_id for member in found.subject.members} == whole.ancestors(run.policy)

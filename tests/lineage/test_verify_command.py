@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from stemma.audit.fault import Kind
 from stemma.audit.verify import verify_bytes, verify_family
 from stemma.cli import main
 from stemma.errors import WorkspaceError
+from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
@@ -21,10 +23,10 @@ from tests.whole_family import WholeProject
 LINE = ("data", "sft", "ppo")
 
 
-@pytest.fixture
-def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WholeProject:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> WholeProject:
     """`calm` made data → sft → ppo, the champion; `other` made a challenger from the same data."""
-    project = WholeProject(tmp_path / "project", seed=3)
+    project = WholeProject(tmp_path_factory.mktemp("template") / "project", seed=3)
     project.add_line("calm", LINE)
     project.add_line("other", LINE, restored=LINE[:1])
     project.save()
@@ -32,6 +34,13 @@ def whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WholeProject:
     for run, alias in zip(project.runs, ("champion", "challenger"), strict=True):
         version = registry.register(run.name, project.commits[run.name], "ppo", run.policy)
         registry.move(registry.head(), "promote", {"act": "promote", "moves": {alias: version.number}})
+    return project
+
+
+@pytest.fixture
+def whole(template: WholeProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WholeProject:
+    """A copy of it, to be damaged."""
+    project = template.copy(tmp_path / "project")
     monkeypatch.chdir(project.path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     return project
@@ -169,6 +178,44 @@ def test_a_manifest_that_vouches_for_another_input_breaks_the_edge(
     told = json.loads(capsys.readouterr().out)
     assert [fault["kind"] for fault in told["faults"]] == [Kind.EDGE]
     assert told["first_broken_edge"] == {"parent": artifact(whole, "data"), "child": sft}
+
+
+def test_what_was_purged_on_request_is_no_fault(whole: WholeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    data = artifact(whole, "data")
+    for oid in (part(whole, "data"), data):
+        whole.project.place(oid).unlink()
+    tombstones = Tombstones(whole.path)
+    tombstones.add("forget", {"act": "forget", "asked": "a" * 32, "datasets": [{"objects": [data]}]}, {}, {})
+    assert verified(capsys)[0] == 1
+    tombstones.add("purge", {"act": "purge", "asked": "a" * 32}, {}, {})
+    status, told = verified(capsys)
+    assert status == 0
+    assert any(f"data {data[:10]}: it was purged on request" in note for note in told["notes"])
+
+
+def test_an_index_that_does_not_say_what_git_says_is_a_fault(
+    whole: WholeProject, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verified(capsys)[0] == 0
+    file = whole.path / ".stemma" / "index.db"
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute("update derivations set entry = replace(entry, 'tasks.sft', 'tasks.stf')")
+    status, told = verified(capsys)
+    assert status == 1
+    assert [(fault["kind"], fault["place"]) for fault in told["faults"]] == [(Kind.INDEX, str(file))]
+    file.unlink()
+    assert verified(capsys)[0] == 0
+
+
+def test_a_commit_that_git_lost_is_a_fault(whole: WholeProject, capsys: pytest.CaptureFixture[str]) -> None:
+    git, ref = whole.project.git, whole.ref("calm")
+    lost = git.run("commit-tree", f"{ref}^{{tree}}", "-p", f"{ref}^", "-m", whole.runs[0].message())
+    git.run("update-ref", ref, lost)
+    assert main(["verify", "calm"]) == 1
+    (whole.path / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    capsys.readouterr()
+    assert main(["verify", "calm"]) == 1
+    assert f"commit: {lost}\n  Git has no commit {lost[:10]}" in capsys.readouterr().out
 
 
 def test_promotion_sees_bytes_and_records_and_no_view(whole: WholeProject) -> None:
