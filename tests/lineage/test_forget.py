@@ -18,7 +18,6 @@ from stemma.audit.purge import Purged, purge
 from stemma.audit.wanted import Annotator, Record, Subject, Wanted
 from stemma.errors import SettingsError
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones, taints
-from stemma.lineage.git import Git
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Place, Store
@@ -26,6 +25,7 @@ from stemma.records.own_data import ID_LENGTH
 from stemma.records.splits import prompt_digest
 from stemma.records.types import Message
 from stemma.stage.manifest import verify_manifest
+from tests.copied import copied
 from tests.family import FamilyProject, Made, md5
 from tests.history import closure
 
@@ -86,13 +86,6 @@ def ids(project: FamilyProject, run: str) -> dict[str, str]:
 
 def objects(cache: Path) -> dict[str, bytes]:
     return {file.parent.name + file.name: file.read_bytes() for file in cache.rglob("*") if file.is_file()}
-
-
-def copied(project: FamilyProject, path: Path) -> FamilyProject:
-    shutil.copytree(project.path, path)
-    copy = FamilyProject.__new__(FamilyProject)
-    copy.__dict__ = {**project.__dict__, "path": path, "git": Git(path)}
-    return copy
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from stemma.lineage.names import Model, find_model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Place, Store
+from tests.copied import copied
 from tests.family import FamilyProject, Made
 from tests.history import STAGES, closure
 
@@ -219,9 +220,14 @@ def _carry_out_and_die(told: History, deletions: int) -> None:
 
 
 @pytest.fixture
-def two_runs(tmp_path: Path) -> FamilyProject:
+def two_runs(made: FamilyProject, tmp_path: Path) -> FamilyProject:
+    return copied(made, tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> FamilyProject:
     """`old` and `new` share their data; `new` is policy@champion."""
-    project = FamilyProject(tmp_path / "project")
+    project = FamilyProject(tmp_path_factory.mktemp("made") / "project")
     data = Made("data", project.artifact("data", {"rows.jsonl": b"{}\n"}), 3, {})
     for name in ("old", "new"):
         ppo = project.artifact("ppo", {"model.safetensors": name.encode()})
