@@ -7,12 +7,16 @@ changes the working directory (`dvc exp save`) or talks to remotes goes through 
 import logging
 import subprocess
 import sys
+import time
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
 from stemma.errors import StemmaError, WorkspaceError
 from stemma.stage.definition import DVC_FILE, read_definitions
+
+SECONDS_TO_WRITE = 2.0
+"""How long DVC may take to write dvc.lock."""
 
 LockEntry = dict[str, Any]
 """One stage of dvc.lock: cmd, deps, params, outs."""
@@ -42,11 +46,8 @@ class Pipeline:
         It takes no lock and changes nothing, so it may be asked while the stage is at work.
         """
         from dvc.dependency.param import ParamsDependency
-        from dvc.repo import Repo
 
-        with Repo(str(self.folder)) as repo:
-            loaded = repo.stage.load_one(str(self.folder / DVC_FILE), self.definitions[stage].address)
-            loaded.save_deps(allow_missing=True)
+        loaded = self._loaded(stage)
         params = [dep for dep in loaded.deps if isinstance(dep, ParamsDependency)]
         entry: LockEntry = {
             "cmd": loaded.cmd,
@@ -54,6 +55,24 @@ class Pipeline:
             "params": {dep.def_path: dep.hash_info.value for dep in params},
         }
         return entry
+
+    def _loaded(self, stage: str) -> Any:
+        """The stage as DVC sees it now, with its dependencies hashed."""
+        from dvc.exceptions import DvcException
+        from dvc.repo import Repo
+
+        deadline = time.monotonic() + SECONDS_TO_WRITE
+        while True:
+            try:
+                with Repo(str(self.folder)) as repo:
+                    loaded = repo.stage.load_one(str(self.folder / DVC_FILE), self.definitions[stage].address)
+                    loaded.save_deps(allow_missing=True)
+                    return loaded
+            except DvcException:
+                # Where the stage ends this moment, DVC is writing dvc.lock, and half of it can be read.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def reproduce(self, stage: str) -> None:
         """Bring one stage up to date: DVC runs it, restores it from the run-cache, or leaves it.

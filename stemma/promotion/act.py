@@ -1,15 +1,17 @@
 """Promotion and rollback."""
 
+from contextlib import suppress
 from dataclasses import asdict
 
 from stemma.errors import ArtifactError, StemmaError, WorkspaceError
+from stemma.lineage.chain import Document, Link
 from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.names import Model, model_of
 from stemma.lineage.registry import Version
 from stemma.promotion.evidence import Evidence, evidence_of
 from stemma.promotion.gates import Gate, check_gates
-from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, stay
+from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, note, stay
 
 
 class RefusedError(StemmaError):
@@ -32,7 +34,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
     desk.verify(model, True)
     champion = now.versions.get(now.aliases.get(alias, 0))
     evidence, gates = _judge(desk, model, model_of(desk.index, now, champion) if champion else None)
-    _check_gates(model, gates, force)
+    failed = [gate for gate in gates if not gate.passed]
     act = {
         "act": "promote",
         "reason": reason,
@@ -41,6 +43,9 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
         "evidence": evidence.named() if evidence else {},
         "gates": [asdict(gate) for gate in gates],
     }
+    if failed and not force:
+        _refuse(desk, head, version, alias, act)
+        raise RefusedError(_refusal(model, failed, len(gates)))
     return move(desk, head, alias, version, act)
 
 
@@ -100,11 +105,16 @@ def _judge(desk: Desk, model: Model, champion: Model | None) -> tuple[Evidence |
         return None, [Gate("evidence", passed=False, words=str(error))]
 
 
-def _check_gates(model: Model, gates: list[Gate], force: bool) -> None:
-    failed = [gate for gate in gates if not gate.passed]
-    if failed and not force:
-        told = "\n".join(f"  {gate.name}: {gate.words}" for gate in failed)
-        raise RefusedError(
-            f"{model.title} is not promoted, {len(failed)} of {len(gates)} gates refuse:\n{told}\n"
-            "The gates stand in params.yaml, section promotion; --force passes them by, on record"
-        )
+def _refuse(desk: Desk, head: Link | None, version: Version, alias: str, act: Document) -> None:
+    """Put the refusal on record; where that cannot be done just now, the person is told of it all the same."""
+    with suppress(WorkspaceError):
+        title = f"refuse {desk.registry.model}/{version.number} as {alias}"
+        note(desk, head, title, {**act, "act": "refuse", "alias": alias, "to": version.number})
+
+
+def _refusal(model: Model, failed: list[Gate], asked: int) -> str:
+    told = "\n".join(f"  {gate.name}: {gate.words}" for gate in failed)
+    return (
+        f"{model.title} is not promoted, {len(failed)} of {asked} gates refuse:\n{told}\n"
+        "The gates stand in params.yaml, section promotion; --force passes them by, on record"
+    )

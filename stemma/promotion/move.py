@@ -83,6 +83,21 @@ def move(desk: Desk, head: Link | None, alias: str, version: Version, act: Docum
     return _follow(desk, before, alias, version, notes)
 
 
+def note(desk: Desk, head: Link | None, title: str, act: Document) -> None:
+    """Put an act on record that moves nothing.
+
+    Raises ChainMovedError where somebody else was faster, WorkspaceError where the Git remote does not answer; then
+    nothing is on record.
+    """
+    link = desk.registry.move(head, title, act)
+    try:
+        hand_on(desk.root, desk.registry.ref)
+    except WorkspaceError:
+        desk.registry.take_back(link, head)
+        raise
+    desk.follow()
+
+
 def stay(desk: Desk, alias: str, version: Version) -> Moved:
     """Tell that a version has the alias already; what a killed act left is finished by now."""
     return _follow(desk, desk.registry.read(), alias, version, [])

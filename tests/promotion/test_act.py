@@ -58,6 +58,9 @@ def test_the_win_rate_is_held_against_the_champion_and_not_against_sft(policies:
     with pytest.raises(RefusedError, match=r"win rate: 0\.000 \[.*against the champion"):
         promoted(policies, "good")
     assert served(policies) == b"best"
+    refusal = Registry(policies.path, MODEL).acts()[-1].act
+    assert (refusal["act"], refusal["to"], refusal["alias"]) == ("refuse", 2, "champion")
+    assert len(moves_of(policies.path, MODEL, "champion")) == 1
 
 
 def test_an_equal_policy_is_not_better(policies: Policies) -> None:
