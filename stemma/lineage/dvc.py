@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import StemmaError, WorkspaceError
+from stemma.lineage.git import Git
 from stemma.stage.definition import DVC_FILE, read_definitions
 
 SECONDS_TO_WRITE = 2.0
@@ -103,15 +104,16 @@ class Pipeline:
         return entry
 
     def save_experiment(self, name: str, message: str) -> None:
-        """Save the folder as the DVC experiment `name`: one Git commit with code, settings and dvc.lock.
+        """Save the folder as the DVC experiment `name`: one Git commit with code, settings, raw inputs and dvc.lock.
 
         Raises WorkspaceError where DVC cannot.
         """
         from dvc.exceptions import DvcException
 
+        added = Git(self.folder).run("ls-files", "--others", "--exclude-standard", "--", "inputs").splitlines()
         try:
             with chdir(self.folder):
-                self._repo.experiments.save(name=name, message=message, include_untracked=["metrics"])
+                self._repo.experiments.save(name=name, message=message, include_untracked=["metrics", *added])
         except DvcException as error:
             raise WorkspaceError(f"DVC could not save run {name} as an experiment: {error}") from error
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from stemma.errors import WorkspaceError
 
+BLANK = " \t\r\n"
+"""What surrounds an answer of Git. Python's own idea of blank has the separators of `refs` in it."""
+
 CODE = ("flows", "tasks", "stemma", "profiles", "inputs", "dvc.yaml", "params.yaml", "requirements.txt")
 """What a dirty run takes along even where Git does not track it yet."""
 
@@ -34,7 +37,7 @@ class Git:
         )
         if done.returncode:
             raise WorkspaceError(f"git {args[0]} failed in {self.root}: {done.stderr.strip() or done.stdout.strip()}")
-        return done.stdout.strip()
+        return done.stdout.strip(BLANK)
 
     def head(self) -> str:
         """The commit of HEAD.

@@ -55,3 +55,9 @@ def test_many_objects_are_read_in_one_process(git: Git) -> None:
 def test_what_is_no_project_is_said(git: Git) -> None:
     with pytest.raises(WorkspaceError, match=r"is not a Stemma project: it has no dvc\.yaml"):
         find_project(git.root)
+
+
+def test_a_last_field_that_is_empty_is_a_field(git: Git) -> None:
+    commit = committed(git, a="1")
+    git.run("update-ref", "refs/exps/aa/bb/bare", commit)
+    assert git.refs("refs/exps/*/*/*", ["refname", "contents:body"]) == [["refs/exps/aa/bb/bare", ""]]
