@@ -74,20 +74,20 @@ def family_of(index: Index, model: Model) -> Family:
 
 def tree_lines(family: Family) -> list[str]:
     """Draw a family, an artifact a line; what is drawn already is named again but not unfolded."""
-    return _lines(family, family.root, "", "", set())
-
-
-def _lines(family: Family, dvc_id: str, first: str, rest: str, seen: set[str]) -> list[str]:
-    member = family.members[dvc_id]
-    again = dvc_id in seen and bool(member.parents)
-    seen.add(dvc_id)
-    lines = [f"{first}{member.name:<8} {dvc_id[:10]}  {size_text(member.size):>9}" + ("  (above)" if again else "")]
-    if again:
-        return lines
-    for parent in member.parents[:-1]:
-        lines += _lines(family, parent, f"{rest}├── ", f"{rest}│   ", seen)
-    for parent in member.parents[-1:]:
-        lines += _lines(family, parent, f"{rest}└── ", f"{rest}    ", seen)
+    lines: list[str] = []
+    seen: set[str] = set()
+    waiting = [(family.root, "", "")]
+    while waiting:
+        dvc_id, first, rest = waiting.pop()
+        member = family.members[dvc_id]
+        again = dvc_id in seen and bool(member.parents)
+        seen.add(dvc_id)
+        size = size_text(member.size)
+        lines.append(f"{first}{member.name:<8} {dvc_id[:10]}  {size:>9}" + ("  (above)" if again else ""))
+        if not again:
+            branches = [(parent, f"{rest}├── ", f"{rest}│   ") for parent in member.parents[:-1]]
+            branches += [(parent, f"{rest}└── ", f"{rest}    ") for parent in member.parents[-1:]]
+            waiting += reversed(branches)
     return lines
 
 
