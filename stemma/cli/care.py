@@ -81,13 +81,16 @@ def _gc(options: argparse.Namespace) -> int:
 def _pin(options: argparse.Namespace) -> int:
     from stemma.lineage.index import open_index
     from stemma.lineage.names import find_model
-    from stemma.lineage.pins import Pins
+    from stemma.lineage.pins import PINS, Pins
+    from stemma.lineage.sharing import hand_on, take_over
 
     root = find_project(Path.cwd())
     with closing(open_index(root)) as index:
         model = find_model(root, index, options.model)
+    take_over(root, PINS)
     pins = Pins(root)
     (pins.unpin if options.unpin else pins.pin)(model, options.reason)
+    hand_on(root, PINS)
     return print_page(f"{model.title} is {'no longer pinned' if options.unpin else 'pinned'}.")
 
 

@@ -16,6 +16,7 @@ from stemma.audit.forget import Request, apply
 from stemma.audit.forget_page import outcome_page, plan_page
 from stemma.audit.purge import Purged, purge
 from stemma.audit.wanted import Annotator, Record, Subject, Wanted
+from stemma.cli import main
 from stemma.errors import SettingsError
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones, taints
 from stemma.lineage.index import Index
@@ -343,3 +344,21 @@ def _random_rows(chance: random.Random, number: int) -> bytes:
 
 def _objects_of(project: FamilyProject, artifact: str) -> set[str]:
     return {artifact, *(item["md5"] for item in json.loads(project.place(artifact).read_bytes()))}
+
+
+def test_by_command(
+    project: FamilyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project.path)
+    for words in (["--plan", "--purge"], ["--apply"]):
+        assert main(["forget", "--record", ASK_ID, *words]) == 2
+    assert main(["forget", "--subject", " ", "--plan"]) == 2
+    assert "nothing is named" in capsys.readouterr().err
+    assert main(["forget", "--subject", ZOE.text, "--plan"]) == 0
+    assert "Nothing was changed" in capsys.readouterr().out
+    assert not taints(project.path)
+    assert main(["forget", "--subject", ZOE.text, "--apply", "--purge", "--reason", WHY]) == 0
+    printed = capsys.readouterr().out
+    assert "stemma run rlhf --set seed=3 --set 'data.files=[\".stemma/cleaned/" in printed
+    assert "the DVC cache: 5 objects" in printed
+    assert taints(project.path)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stemma.audit.gc import Plan, carry_out, page, plan_gc
+from stemma.cli import main
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.index import Index
 from stemma.lineage.locks import try_lock
@@ -334,3 +335,23 @@ def test_a_clone_that_does_not_know_every_run_cleans_no_remote(two_runs: FamilyP
     two_runs.git.run("fetch", "--quiet", "origin", "refs/exps/*:refs/exps/*")
     clean(two_runs)
     assert len(objects(remote)) == len(before) - 3
+
+
+def test_by_command_it_shows_first_and_pins_hold(
+    two_runs: FamilyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(two_runs.path)
+    before = objects(two_runs.cache)
+    assert main(["gc"]) == 0
+    assert "run old" in capsys.readouterr().out
+    assert objects(two_runs.cache) == before
+    assert main(["pin", "old", "--reason", "in the paper"]) == 0
+    assert main(["gc", "--apply"]) == 0
+    assert "ppo of run old, pinned: in the paper" in capsys.readouterr().out
+    assert objects(two_runs.cache) == before
+    assert main(["unpin", "old", "--reason", "the paper is out"]) == 0
+    assert main(["unpin", "old", "--reason", "again"]) == 2
+    assert main(["gc", "--apply"]) == 0
+    assert objects(two_runs.cache) < before
+    assert main(["gc", "--remote"]) == 2
+    assert "there is no DVC remote" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from stemma.audit.packages import package_differences
 from stemma.audit.reproduce import Reproduction, page, reproduce
 from stemma.audit.tensor_difference import tensor_differences
+from stemma.cli import main
 from stemma.errors import ArtifactError
 from stemma.lineage.dvc import Pipeline, run_dvc
 from stemma.lineage.index import Index
@@ -149,12 +150,15 @@ def test_a_stage_that_is_not_a_pure_function_is_named(project: FamilyProject, mo
     assert "differs" in said[-1]
 
 
-def test_the_first_row_that_differs_is_shown(project: FamilyProject, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_by_command_the_first_row_that_differs_is_shown(
+    project: FamilyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("DATA_DRIFT", " and a half")
-    _, told, _ = made_again(project, "calm")
-    assert told.difference
-    assert told.difference.stage == "data"
-    assert told.difference.lines[1:] == ('  line 2 was {"n": "two"}', '  line 2 is  {"n": "two and a half"}')
+    monkeypatch.chdir(project.path)
+    assert main(["reproduce", "calm"]) == 1
+    printed = capsys.readouterr().out
+    assert "The first artifact that differs is data:" in printed
+    assert '    line 2 was {"n": "two"}\n    line 2 is  {"n": "two and a half"}\n' in printed
 
 
 def test_a_stage_that_fails_says_why(project: FamilyProject, monkeypatch: pytest.MonkeyPatch) -> None:
