@@ -41,7 +41,7 @@ def roll_back_model(root: Path, to: str | None, reason: str) -> str:
 
 @contextmanager
 def _desk(root: Path, settings: ProjectSettings) -> Iterator[Desk]:
-    from stemma.lineage.mlflow_reconcile import follow
+    from stemma.view.reconcile import follow
 
     with closing(open_index(root)) as index, Store(root) as store:
         registry = Registry(root, settings.registry.model)

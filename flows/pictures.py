@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from stemma.lineage.mlflow_view import MlflowView
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.progress import HISTORY
+from stemma.view.live_run import MlflowView
 
 
 def stage_pictures(workspace: Path, stage: str) -> dict[str, Any]:

@@ -20,13 +20,13 @@ from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import prepare
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.registry import MODELS, Registry
 from stemma.lineage.runs import list_runs, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
+from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from stemma.lineage.mlflow_view import MlflowView
 from stemma.stage.orphan import end_with
+from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -15,10 +15,8 @@ def reconcile(drop_unknown: bool = False) -> list[str]:
     Args:
         drop_unknown: Remove the versions of our registered models that Git does not have.
     """
-    from stemma.lineage import mlflow_reconcile
+    from stemma.view import reconcile as view
 
     say = get_run_logger().info
-    report = mlflow_reconcile.reconcile(
-        find_project(Path.cwd()), stage_values(ProjectSettings()), drop_unknown, say=say
-    )
+    report = view.reconcile(find_project(Path.cwd()), stage_values(ProjectSettings()), drop_unknown, say=say)
     return list(report.unmended)

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from stemma.errors import ServiceError
-from stemma.lineage.mlflow_store import tracking_uri
+from stemma.view.store import tracking_uri
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 60.0

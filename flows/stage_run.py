@@ -14,10 +14,10 @@ from stemma.errors import StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
 from stemma.lineage.explain import explain
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.runs import Run, artifact_id, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
 from stemma.stage.definition import stage_key
+from stemma.view.live_run import MlflowView
 
 
 @dataclass

@@ -6,10 +6,10 @@ from stemma.audit.fault import Fault, Kind
 from stemma.audit.registry_check import chain_fault
 from stemma.audit.subject import RegisteredModel, Subject
 from stemma.errors import ServiceError
-from stemma.lineage.mlflow_difference import FREE, OURS
-from stemma.lineage.mlflow_shown import Shown, shown_model
-from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version
+from stemma.view.difference import FREE, OURS
+from stemma.view.shown import Shown, shown_model
+from stemma.view.version_facts import model_facts
 
 REMEDY = "`stemma reconcile` makes MLflow follow Git"
 

@@ -26,7 +26,7 @@ def add_commands(commands: Commands) -> None:
 
 def _reconcile(options: argparse.Namespace) -> int:
     from flows.settings import ProjectSettings, stage_values
-    from stemma.lineage.mlflow_reconcile import reconcile
+    from stemma.view.reconcile import reconcile
 
     root = find_project(Path.cwd())
     defaults = stage_values(ProjectSettings())

@@ -35,9 +35,9 @@ def _verify(options: argparse.Namespace) -> int:
     from stemma.audit.verify import verify
     from stemma.audit.verify_page import as_json, page, repairs_page
     from stemma.lineage.index import open_index
-    from stemma.lineage.mlflow_reconcile import reconcile
     from stemma.lineage.names import find_model
     from stemma.lineage.store import Store
+    from stemma.view.reconcile import reconcile
 
     root = find_project(Path.cwd())
     repairs: list[Repair] = []

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from stemma.lineage.family import Family, Member, size_text
 from stemma.lineage.layered import lay_out
-from stemma.lineage.mlflow_store import MODEL_STAGES
+from stemma.lineage.runs import MODEL_STAGES
 
 BOX = (132, 58)
 """Width and height of a box, in pixels; a row is ROW high, a column COLUMN wide."""

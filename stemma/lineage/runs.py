@@ -13,6 +13,9 @@ from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import LockEntry, read_lock
 from stemma.lineage.git import Git
 
+MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
+"""Stages whose artifact is a model; the others make datasets."""
+
 EXPERIMENTS = "refs/exps/*/*/*"
 TRAILER = "Stemma-"
 FLOW = f"{TRAILER}Flow: "

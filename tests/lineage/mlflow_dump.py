@@ -5,8 +5,8 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from stemma.lineage.mlflow_store import CONTEXT, PARENT, MlflowStore
-from stemma.lineage.mlflow_version_facts import TREE
+from stemma.view.store import CONTEXT, PARENT, MlflowStore
+from stemma.view.version_facts import TREE
 
 LINKS = (PARENT, "stemma.made_by_run_id")
 """Tags that hold another run's id."""

@@ -8,10 +8,10 @@ from flows.settings import ProjectSettings, stage_values
 from stemma.config import Values
 from stemma.lineage.explain import explain
 from stemma.lineage.forgotten import Tombstones
-from stemma.lineage.mlflow_reconcile import follow
-from stemma.lineage.mlflow_view import MlflowView
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run, list_runs, maker_of
+from stemma.view.live_run import MlflowView
+from stemma.view.reconcile import follow
 from tests.family import FamilyProject, Made
 
 DEFAULTS: Values = stage_values(ProjectSettings())

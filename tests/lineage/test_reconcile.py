@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 
 from stemma.cli import main
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_reconcile import Report, follow, reconcile
-from stemma.lineage.mlflow_store import MlflowStore
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
+from stemma.view.reconcile import Report, follow, reconcile
+from stemma.view.store import MlflowStore
 from tests.family import FamilyProject
 from tests.lineage.mlflow_dump import dump
 from tests.lineage.shown import CURVE, DEFAULTS, add_run, shown_project, taint_labels

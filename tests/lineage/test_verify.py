@@ -13,12 +13,12 @@ from stemma.audit.repair import mend
 from stemma.audit.subject import Subject
 from stemma.audit.verify import Verdict, quiet, verify
 from stemma.lineage.index import Index
-from stemma.lineage.mlflow_reconcile import follow
-from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of
 from stemma.lineage.store import Store
+from stemma.view.reconcile import follow
+from stemma.view.version_facts import model_facts
 from tests.damage import MODEL, Damage, Injected
 from tests.whole_family import WholeProject
 

@@ -11,10 +11,10 @@ from stemma.lineage.family import Member, family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git
 from stemma.lineage.index import Index
-from stemma.lineage.mlflow_facts import source_tags
 from stemma.lineage.names import model_of
 from stemma.lineage.registry import Registered, Registry, Version
 from stemma.lineage.runs import Run
+from stemma.view.facts import source_tags
 
 TREE = "lineage/tree.html"
 """Where the page of a version's family tree lies among the files of its policy's run in MLflow."""

@@ -12,11 +12,11 @@ from stemma.errors import StemmaError
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import explain
 from stemma.lineage.index import Derivation, Index, is_data
-from stemma.lineage.mlflow_store import Point
 from stemma.lineage.registry import Registry, models
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.stage.progress import HISTORY
+from stemma.view.store import Point
 
 MODULE = re.compile(r"tasks\.(\w+)")
 

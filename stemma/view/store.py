@@ -14,10 +14,9 @@ from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import flat
 from stemma.lineage.index import is_data
 from stemma.lineage.locks import lock
+from stemma.lineage.runs import MODEL_STAGES
 
 EXPERIMENT = "stemma"
-MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
-"""Stages whose artifact is a model; the others make datasets."""
 PARENT = "mlflow.parentRunId"
 CONTEXT = "mlflow.data.context"
 INPUT = "input"

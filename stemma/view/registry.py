@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import ServiceError
-from stemma.lineage.mlflow_difference import OURS, Difference, tag_differences
-from stemma.lineage.mlflow_store import MlflowStore, paged
-from stemma.lineage.mlflow_version_facts import ModelFacts, VersionFacts
 from stemma.lineage.registry import Version
+from stemma.view.difference import OURS, Difference, tag_differences
+from stemma.view.store import MlflowStore, paged
+from stemma.view.version_facts import ModelFacts, VersionFacts
 
 DESCRIPTION = "Policies aligned by Stemma. Git holds the truth (`stemma history`), and MLflow follows it."
 LOCK = Path(".stemma") / "mlflow-registry.lock"

@@ -9,15 +9,15 @@ from stemma.config import Values
 from stemma.errors import StemmaError
 from stemma.lineage.index import Index, open_index
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_difference import Difference
-from stemma.lineage.mlflow_facts import Facts
-from stemma.lineage.mlflow_registry import LOCK, ShownModel
-from stemma.lineage.mlflow_runs import ShownRuns
-from stemma.lineage.mlflow_store import MlflowStore, answering, paged, patience, tracking_uri
-from stemma.lineage.mlflow_tree import tree_differences, tree_of
-from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version, models
 from stemma.lineage.store import Store
+from stemma.view.difference import Difference
+from stemma.view.facts import Facts
+from stemma.view.registry import LOCK, ShownModel
+from stemma.view.runs import ShownRuns
+from stemma.view.store import MlflowStore, answering, paged, patience, tracking_uri
+from stemma.view.tree import tree_differences, tree_of
+from stemma.view.version_facts import model_facts
 
 TRIES = 1
 SECONDS = 5

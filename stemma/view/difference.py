@@ -8,8 +8,9 @@ from typing import Any
 
 from stemma.config import Values
 from stemma.lineage.explain import flat
-from stemma.lineage.mlflow_facts import Ends
-from stemma.lineage.mlflow_store import CONTEXT, INPUT, MODEL_STAGES, OUTPUT, MlflowStore, Point, inputs_of
+from stemma.lineage.runs import MODEL_STAGES
+from stemma.view.facts import Ends
+from stemma.view.store import CONTEXT, INPUT, OUTPUT, MlflowStore, Point, inputs_of
 
 OURS = "stemma."
 """What our tags begin with."""

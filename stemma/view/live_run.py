@@ -16,15 +16,15 @@ from stemma.config import Values
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
 from stemma.lineage.locks import lock
-from stemma.lineage.mlflow_facts import Facts
-from stemma.lineage.mlflow_registry import LOCK, ShownModel
-from stemma.lineage.mlflow_store import PARENT, MlflowStore, in_short, patience, tracking_uri
-from stemma.lineage.mlflow_tree import log_tree, tree_of
-from stemma.lineage.mlflow_version_facts import model_facts
 from stemma.lineage.registry import Version
 from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
+from stemma.view.facts import Facts
+from stemma.view.registry import LOCK, ShownModel
+from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_uri
+from stemma.view.tree import log_tree, tree_of
+from stemma.view.version_facts import model_facts
 
 TRIES = 3
 SECONDS = 30

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from stemma.lineage.locks import try_lock
-from stemma.lineage.mlflow_difference import (
+from stemma.lineage.runs import MODEL_STAGES, Run
+from stemma.view.difference import (
     Bytes,
     Difference,
     input_differences,
@@ -15,9 +16,8 @@ from stemma.lineage.mlflow_difference import (
     setting_differences,
     status_differences,
 )
-from stemma.lineage.mlflow_facts import Facts, StageFacts
-from stemma.lineage.mlflow_store import MODEL_STAGES, PARENT, MlflowStore
-from stemma.lineage.runs import Run
+from stemma.view.facts import Facts, StageFacts
+from stemma.view.store import PARENT, MlflowStore
 
 REBUILT = {"stemma.rebuilt": "true"}
 TRAINED = (*MODEL_STAGES, "judge")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from stemma.config import Values
 from stemma.lineage.index import Index
-from stemma.lineage.mlflow_difference import Difference
-from stemma.lineage.mlflow_store import MlflowStore
-from stemma.lineage.mlflow_version_facts import TREE
 from stemma.lineage.names import model_of
 from stemma.lineage.registry import Registered, Version
 from stemma.lineage.store import Store
 from stemma.lineage.trace import Trace, trace
 from stemma.lineage.trace_page import trace_html
+from stemma.view.difference import Difference
+from stemma.view.store import MlflowStore
+from stemma.view.version_facts import TREE
 
 
 def tree_of(index: Index, store: Store, registered: Registered, version: Version, defaults: Values) -> Trace:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from stemma.lineage.mlflow_store import answering, paged, tracking_uri
+from stemma.view.store import answering, paged, tracking_uri
 
 ANSWER_WITHIN = 5.0
 """Seconds; MLflow's own client would go on trying for minutes."""

@@ -1,0 +1,1 @@
+"""What MLflow shows: a view of Git and DVC, which can be lost and made again."""
