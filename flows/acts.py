@@ -50,7 +50,7 @@ def _desk(root: Path, settings: ProjectSettings) -> Iterator[Desk]:
 
 
 def _verify(root: Path, index: Index, store: Store, model: Model, replicated: bool) -> None:
-    from stemma.audit.verify import verify_family
+    from stemma.verification.verify import verify_family
 
     faults = verify_family(root, index, store, model, remote=replicated and store.remote is not None)
     if faults:

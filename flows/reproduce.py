@@ -16,10 +16,10 @@ def reproduce(model: str) -> str:
     Args:
         model: policy@champion, policy/7, a run, an experiment or a DVC id.
     """
-    from stemma.audit import reproduce as audit
     from stemma.lineage.index import open_index
     from stemma.lineage.names import find_model
     from stemma.lineage.store import Store
+    from stemma.reproduction import reproduce as audit
 
     root = find_project(Path.cwd())
     with closing(open_index(root)) as index, Store(root) as store:

@@ -9,10 +9,10 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from stemma.audit.fault import Fault, Kind
 from stemma.lineage.chain import Chain
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of
+from stemma.verification.fault import Fault, Kind
 from tests.whole_family import WholeProject, WholeRun, lock_text
 
 MODEL = "policy"

@@ -11,7 +11,7 @@ from stemma.errors import SettingsError
 from stemma.lineage.git import find_project
 
 if TYPE_CHECKING:
-    from stemma.audit.wanted import Wanted
+    from stemma.forgetting.wanted import Wanted
 
 MODEL = "policy@champion, policy/7, a run, an experiment or a DVC id"
 
@@ -63,7 +63,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def _gc(options: argparse.Namespace) -> int:
-    from stemma.audit.gc import carry_out, page, plan_gc
+    from stemma.cleanup.gc import carry_out, page, plan_gc
     from stemma.lineage.family import size_text
     from stemma.lineage.index import open_index
     from stemma.lineage.store import Store
@@ -95,9 +95,9 @@ def _pin(options: argparse.Namespace) -> int:
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from stemma.audit.forget import Request, apply
-    from stemma.audit.forget_page import outcome_page, plan_page, purge_page
-    from stemma.audit.purge import purge
+    from stemma.forgetting.forget import Request, apply
+    from stemma.forgetting.forget_page import outcome_page, plan_page, purge_page
+    from stemma.forgetting.purge import purge
     from stemma.lineage.forgotten import FORGOTTEN
     from stemma.lineage.index import open_index
     from stemma.lineage.sharing import take_over
@@ -121,10 +121,10 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _reproduce(options: argparse.Namespace) -> int:
-    from stemma.audit.reproduce import page, reproduce
     from stemma.lineage.index import open_index
     from stemma.lineage.names import find_model
     from stemma.lineage.store import Store
+    from stemma.reproduction.reproduce import page, reproduce
 
     root = find_project(Path.cwd())
     with closing(open_index(root)) as index, Store(root) as store:
@@ -135,7 +135,7 @@ def _reproduce(options: argparse.Namespace) -> int:
 
 
 def _wanted(options: argparse.Namespace) -> "Wanted":
-    from stemma.audit.wanted import Annotator, Record, Subject
+    from stemma.forgetting.wanted import Annotator, Record, Subject
 
     text: str = (options.annotator or options.record or options.subject or "").strip()
     if not text:

@@ -30,13 +30,13 @@ def add_commands(commands: Commands) -> None:
 
 def _verify(options: argparse.Namespace) -> int:
     from flows.settings import ProjectSettings, stage_values
-    from stemma.audit.repair import Repair, mend
-    from stemma.audit.subject import Subject
-    from stemma.audit.verify import verify
-    from stemma.audit.verify_page import as_json, page, repairs_page
     from stemma.lineage.index import open_index
     from stemma.lineage.names import find_model
     from stemma.lineage.store import Store
+    from stemma.verification.repair import Repair, mend
+    from stemma.verification.subject import Subject
+    from stemma.verification.verify import verify
+    from stemma.verification.verify_page import as_json, page, repairs_page
     from stemma.view.reconcile import reconcile
 
     root = find_project(Path.cwd())

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from stemma.audit.forget import Request, apply
-from stemma.audit.forget_page import outcome_page, plan_page
-from stemma.audit.purge import Purged, purge
-from stemma.audit.wanted import Annotator, Record, Subject, Wanted
 from stemma.cli import main
 from stemma.errors import SettingsError
+from stemma.forgetting.forget import Request, apply
+from stemma.forgetting.forget_page import outcome_page, plan_page
+from stemma.forgetting.purge import Purged, purge
+from stemma.forgetting.wanted import Annotator, Record, Subject, Wanted
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones, taints
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stemma.audit.gc import Plan, carry_out, page, plan_gc
+from stemma.cleanup.gc import Plan, carry_out, page, plan_gc
 from stemma.cli import main
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.index import Index

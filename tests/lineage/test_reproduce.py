@@ -8,9 +8,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from stemma.audit.packages import package_differences
-from stemma.audit.reproduce import Reproduction, page, reproduce
-from stemma.audit.tensor_difference import tensor_differences
 from stemma.cli import main
 from stemma.errors import ArtifactError
 from stemma.lineage.dvc import Pipeline, run_dvc
@@ -18,6 +15,9 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import Model, find_model
 from stemma.lineage.runs import artifact_id, run_message
 from stemma.lineage.store import Store
+from stemma.reproduction.packages import package_differences
+from stemma.reproduction.reproduce import Reproduction, page, reproduce
+from stemma.reproduction.tensor_difference import tensor_differences
 from tests.family import FamilyProject
 
 PIPELINE = """

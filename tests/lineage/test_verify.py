@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from stemma.audit.fault import Kind
-from stemma.audit.repair import mend
-from stemma.audit.subject import Subject
-from stemma.audit.verify import Verdict, quiet, verify
 from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of
 from stemma.lineage.store import Store
+from stemma.verification.fault import Kind
+from stemma.verification.repair import mend
+from stemma.verification.subject import Subject
+from stemma.verification.verify import Verdict, quiet, verify
 from stemma.view.reconcile import follow
 from stemma.view.version_facts import model_facts
 from tests.damage import MODEL, Damage, Injected

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from stemma.audit.fault import Kind
-from stemma.audit.verify import verify_bytes, verify_family
 from stemma.cli import main
 from stemma.errors import WorkspaceError
 from stemma.lineage.forgotten import Tombstones
@@ -18,6 +16,8 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Store
+from stemma.verification.fault import Kind
+from stemma.verification.verify import verify_bytes, verify_family
 from tests.whole_family import WholeProject
 
 LINE = ("data", "sft", "ppo")

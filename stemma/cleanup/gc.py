@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from stemma.audit.objects import Objects, listed, remove
-from stemma.audit.protection import Kept, in_flight, protection
+from stemma.cleanup.objects import Objects, listed, remove
+from stemma.cleanup.protection import Kept, in_flight, protection
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.family import size_text
 from stemma.lineage.fetched import check_fetched

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.subject import RegisteredModel, Subject
 from stemma.lineage.chain import Document, Link
 from stemma.lineage.git_objects import local_refs, read_objects
 from stemma.lineage.registry import Version, applied
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.subject import RegisteredModel, Subject
 
 EXPERIMENT = "refs/exps/{}/{}/{}"
 

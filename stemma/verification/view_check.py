@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.registry_check import chain_fault
-from stemma.audit.subject import RegisteredModel, Subject
 from stemma.errors import ServiceError
 from stemma.lineage.registry import Version
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.registry_check import chain_fault
+from stemma.verification.subject import RegisteredModel, Subject
 from stemma.view.difference import FREE, OURS
 from stemma.view.shown import Shown, shown_model
 from stemma.view.version_facts import model_facts

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemma.audit.wanted import Wanted, matches, parsed
 from stemma.errors import ArtifactError
+from stemma.forgetting.wanted import Wanted, matches, parsed
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.index import Index, RawInput

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.subject import RegisteredModel, Subject
 from stemma.lineage.git_objects import local_refs, remote_refs
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.subject import RegisteredModel, Subject
 
 
 def check_experiments(subject: Subject) -> list[Fault]:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from stemma.audit.forget import Request, newest
-from stemma.audit.holdings import LINES, Bytes, Holding, Part
-from stemma.audit.purge import Purged
-from stemma.audit.retraining import retraining
+from stemma.forgetting.forget import Request, newest
+from stemma.forgetting.holdings import LINES, Bytes, Holding, Part
+from stemma.forgetting.purge import Purged
+from stemma.forgetting.retraining import retraining
 from stemma.lineage.family import size_text
 from stemma.lineage.tracked import in_folder
 

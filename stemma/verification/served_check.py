@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.subject import Subject
 from stemma.lineage.served import copy_of, link_of, served_aliases, served_artifact
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.subject import Subject
 
 
 def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> list[Fault]:

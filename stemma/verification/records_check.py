@@ -4,12 +4,12 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.record import LOCK_FILE, PARAMS_FILE, PIPELINE_FILE, Described, Record
-from stemma.audit.subject import Subject
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.index import is_data
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.record import LOCK_FILE, PARAMS_FILE, PIPELINE_FILE, Described, Record
+from stemma.verification.subject import Subject
 
 Item = Mapping[str, Any]
 """A dependency or output in dvc.lock."""

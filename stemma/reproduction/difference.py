@@ -7,8 +7,8 @@ from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from stemma.audit.tensor_difference import tensor_differences
 from stemma.lineage.store import Store
+from stemma.reproduction.tensor_difference import tensor_differences
 from stemma.stage.manifest import MANIFEST
 
 SHOWN = 160

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from stemma.audit.fault import IN_CACHE, IN_MLFLOW, ON_REMOTE, Fault
-from stemma.audit.verify import Verdict, verify
 from stemma.errors import ArtifactError
 from stemma.lineage.store import Place, Store
+from stemma.verification.fault import IN_CACHE, IN_MLFLOW, ON_REMOTE, Fault
+from stemma.verification.verify import Verdict, verify
 
 
 @dataclass(frozen=True)

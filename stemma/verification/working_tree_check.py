@@ -11,13 +11,13 @@ from typing import Any
 
 from ruamel.yaml.error import YAMLError
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.record import LOCK_FILE, PARAMS_FILE
-from stemma.audit.records_check import artifact_of
-from stemma.audit.subject import Subject, short
 from stemma.config import read_yaml
 from stemma.lineage.dvc import LockEntry, read_lock
 from stemma.lineage.family import Member
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.record import LOCK_FILE, PARAMS_FILE
+from stemma.verification.records_check import artifact_of
+from stemma.verification.subject import Subject, short
 
 DEPENDENCY, OUTPUT, SETTING = "dependency", "output", "setting"
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from stemma.audit.repair import Repair
-from stemma.audit.verify import Verdict
 from stemma.lineage.family import size_text
+from stemma.verification.repair import Repair
+from stemma.verification.verify import Verdict
 
 
 def page(verdict: Verdict) -> str:

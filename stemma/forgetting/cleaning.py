@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from stemma.audit.holdings import GZIP, LINES, Bytes, Holding, Part
-from stemma.audit.wanted import Wanted, matches
 from stemma.config import Values
 from stemma.errors import ArtifactError
+from stemma.forgetting.holdings import GZIP, LINES, Bytes, Holding, Part
+from stemma.forgetting.wanted import Wanted, matches
 from stemma.lineage.index import Index
 from stemma.lineage.store import Store
 from stemma.stage.manifest import MANIFEST

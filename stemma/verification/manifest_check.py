@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.subject import Subject, short
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.family import Member
 from stemma.lineage.store import Digest, Place
 from stemma.stage.manifest import MANIFEST
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.subject import Subject, short
 
 ARTIFACTS = "artifacts/"
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from stemma.audit.forget import Request, held_objects, newest
-from stemma.audit.objects import Objects, listed, remove
+from stemma.cleanup.objects import Objects, listed, remove
+from stemma.forgetting.forget import Request, held_objects, newest
 from stemma.lineage.fetched import check_fetched
 from stemma.lineage.forgotten import FORGOTTEN
 from stemma.lineage.git import Git

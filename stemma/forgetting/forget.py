@@ -6,10 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from stemma.audit.cleaning import Cleaner
-from stemma.audit.holdings import Holding, Search, search
-from stemma.audit.wanted import Wanted
 from stemma.errors import SettingsError
+from stemma.forgetting.cleaning import Cleaner
+from stemma.forgetting.holdings import Holding, Search, search
+from stemma.forgetting.wanted import Wanted
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones
 from stemma.lineage.impact import Impact, impact
 from stemma.lineage.index import Index

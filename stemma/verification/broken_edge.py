@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from stemma.audit.fault import IN_MLFLOW, Fault, Kind
-from stemma.audit.subject import Subject
 from stemma.lineage.family import Member
+from stemma.verification.fault import IN_MLFLOW, Fault, Kind
+from stemma.verification.subject import Subject
 
 VIEWS = IN_MLFLOW | {Kind.SERVED_LINK, Kind.SERVED_FILE, Kind.WORKING_TREE, Kind.GIT_REMOTE, Kind.INDEX}
 """What is wrong with these breaks no edge: the artifact and its record are as they were."""

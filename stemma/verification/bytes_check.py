@@ -5,13 +5,13 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from stemma.audit.fault import Fault, Kind
-from stemma.audit.manifest_check import ARTIFACTS, Manifest, check_manifests, read_manifests
-from stemma.audit.subject import Say, Subject, short
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.family import Member
 from stemma.lineage.raw_files import id_of, raw_files
 from stemma.lineage.store import Digest, Place
+from stemma.verification.fault import Fault, Kind
+from stemma.verification.manifest_check import ARTIFACTS, Manifest, check_manifests, read_manifests
+from stemma.verification.subject import Say, Subject, short
 
 LISTING = "its list of files"
 THREADS = 4

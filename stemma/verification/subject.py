@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from stemma.audit.record import Record, read_records
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import Link
 from stemma.lineage.family import Family, Member, family_of
@@ -15,6 +14,7 @@ from stemma.lineage.names import Model
 from stemma.lineage.raw_files import RawFile, id_of, raw_files
 from stemma.lineage.registry import MODELS, Registered, Registry, models
 from stemma.lineage.store import Store
+from stemma.verification.record import Record, read_records
 
 Say = Callable[[str], None]
 """Told how far a long audit has come."""

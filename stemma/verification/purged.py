@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from stemma.audit.fault import Fault, Kind
 from stemma.lineage.forgotten import Tombstones
+from stemma.verification.fault import Fault, Kind
 
 MISSING = frozenset({Kind.CACHE_MISSING, Kind.REMOTE_MISSING})
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stemma.audit.wanted import Wanted
 from stemma.config import Values, read_yaml
+from stemma.forgetting.wanted import Wanted
 from stemma.lineage.explain import flat
 from stemma.lineage.runs import Run
 from stemma.stage.definition import PARAMS_FILE

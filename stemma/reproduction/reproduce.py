@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from stemma.audit.difference import artifact_differences
-from stemma.audit.packages import package_differences
 from stemma.errors import ArtifactError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
 from stemma.lineage.environment import prepare
@@ -20,6 +18,8 @@ from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
 from stemma.lineage.runs import Run, artifact_id
 from stemma.lineage.store import Store
+from stemma.reproduction.difference import artifact_differences
+from stemma.reproduction.packages import package_differences
 from stemma.stage.door import WATCHED
 
 LAST_LINES = 15

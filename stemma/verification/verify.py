@@ -3,20 +3,20 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from stemma.audit.broken_edge import BrokenEdge, Live, first_broken_edge, touched
-from stemma.audit.bytes_check import Hashed, check_bytes
-from stemma.audit.fault import Fault
-from stemma.audit.git_remote_check import check_chains, check_experiments
-from stemma.audit.purged import excuse_purged
-from stemma.audit.records_check import check_records
-from stemma.audit.registry_check import check_registry
-from stemma.audit.served_check import check_served
-from stemma.audit.subject import Say, Subject
-from stemma.audit.view_check import check_view
-from stemma.audit.working_tree_check import check_working_tree
 from stemma.lineage.index import Index
 from stemma.lineage.names import Model
 from stemma.lineage.store import Store
+from stemma.verification.broken_edge import BrokenEdge, Live, first_broken_edge, touched
+from stemma.verification.bytes_check import Hashed, check_bytes
+from stemma.verification.fault import Fault
+from stemma.verification.git_remote_check import check_chains, check_experiments
+from stemma.verification.purged import excuse_purged
+from stemma.verification.records_check import check_records
+from stemma.verification.registry_check import check_registry
+from stemma.verification.served_check import check_served
+from stemma.verification.subject import Say, Subject
+from stemma.verification.view_check import check_view
+from stemma.verification.working_tree_check import check_working_tree
 
 
 @dataclass(frozen=True)

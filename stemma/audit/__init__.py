@@ -1,1 +1,0 @@
-"""Checks and care of what is on record: verify, reproduce, clean up, forget."""

@@ -1,0 +1,1 @@
+"""Making room: which bytes nobody needs."""

@@ -1,0 +1,1 @@
+"""Deleting data on request, with a tombstone, and what descends from it."""

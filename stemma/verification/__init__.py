@@ -1,0 +1,1 @@
+"""Is a model, and all that it was made from, what the record says?"""
