@@ -164,10 +164,10 @@ class Damage:
         )
 
     def served_link(self) -> Injected:
-        link = link_of(self.whole.path, "champion")
+        link = link_of(self.whole.path, MODEL, "champion")
         target = link.readlink()
         link.unlink()
-        link.symlink_to(Path(".versions") / self.whole.runs[self.chance.randint(5, 9)].policy)
+        link.symlink_to(Path("..", ".versions") / self.whole.runs[self.chance.randint(5, 9)].policy)
 
         def undo() -> None:
             link.unlink()

@@ -1,4 +1,4 @@
-"""Where the served files lie: `serving/<alias>` is a link to `serving/.versions/<artifact id>`, a copy of its files."""
+"""Where served files lie: `serving/<model>/<alias>` links to `serving/.versions/<artifact id>`, a copy of its files."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ SERVING = Path("serving")
 VERSIONS = SERVING / ".versions"
 
 
-def link_of(root: Path, alias: str) -> Path:
-    """The link that whoever serves an alias follows."""
-    return root / SERVING / alias
+def link_of(root: Path, model: str, alias: str) -> Path:
+    """The link that whoever serves an alias of a registered model follows."""
+    return root / SERVING / model / alias
 
 
 def copy_of(root: Path, artifact: str) -> Path:
@@ -16,14 +16,13 @@ def copy_of(root: Path, artifact: str) -> Path:
     return root / VERSIONS / artifact
 
 
-def served_artifact(root: Path, alias: str) -> str | None:
+def served_artifact(root: Path, model: str, alias: str) -> str | None:
     """The DVC id that an alias's link points at; None where there is no link."""
-    link = link_of(root, alias)
+    link = link_of(root, model, alias)
     return link.readlink().name if link.is_symlink() else None
 
 
-def served_aliases(root: Path) -> list[str]:
-    """The aliases that have a link."""
-    folder = root / SERVING
-    links = [path for path in folder.iterdir() if path.is_symlink()] if folder.is_dir() else []
-    return sorted(link.name for link in links if not link.name.startswith("."))
+def served_aliases(root: Path) -> list[tuple[str, str]]:
+    """Model and alias of every link."""
+    links = (root / SERVING).glob("[!.]*/*")
+    return sorted((path.parent.name, path.name) for path in links if path.is_symlink())

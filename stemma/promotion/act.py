@@ -1,5 +1,6 @@
 """Promotion and rollback."""
 
+import re
 from contextlib import suppress
 from dataclasses import asdict
 
@@ -13,6 +14,9 @@ from stemma.promotion.evidence import Evidence, evidence_of
 from stemma.promotion.gates import Gate, check_gates
 from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, note, stay
 
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+"""It names a file and an alias in MLflow."""
+
 
 class RefusedError(StemmaError):
     """A promotion that is not to be."""
@@ -25,6 +29,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
     Raises RefusedError where a gate fails, no evaluation names these bytes, or the model is tainted; ArtifactError
     where its bytes are not right; ChainMovedError where somebody else moved the alias meanwhile.
     """
+    _check_alias(alias)
     head = begin(desk, reason)
     version = _registered(desk, model)
     now = desk.registry.at(head)
@@ -70,6 +75,14 @@ def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
     _check_taint(desk, model)
     desk.verify(model, False)
     return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason})
+
+
+def _check_alias(alias: str) -> None:
+    if not ALIAS.fullmatch(alias) or alias in {PREVIOUS, "latest"}:
+        raise WorkspaceError(
+            f"{alias!r} is no alias to promote to; take champion, challenger or another name of letters, digits, '-' "
+            f"and '_' ({PREVIOUS} follows the champion by itself, latest is MLflow's own)"
+        )
 
 
 def _registered(desk: Desk, model: Model) -> Version:

@@ -143,5 +143,5 @@ def _follow(desk: Desk, before: Registered, alias: str, version: Version, notes:
     old = before.aliases.get(alias)
     name = desk.registry.model
     return Moved(
-        alias, f"{name}/{old}" if old else "", f"{name}/{version.number}", link_of(desk.root, alias), tuple(notes)
+        alias, f"{name}/{old}" if old else "", f"{name}/{version.number}", link_of(desk.root, name, alias), tuple(notes)
     )

@@ -37,9 +37,9 @@ def lay_out(root: Path, store: Store, artifact: str) -> Path:
     return folder
 
 
-def point(root: Path, alias: str, artifact: str) -> None:
+def point(root: Path, model: str, alias: str, artifact: str) -> None:
     """Swap an alias's link to an artifact that is laid out."""
-    link = link_of(root, alias)
+    link = link_of(root, model, alias)
     link.parent.mkdir(parents=True, exist_ok=True)
     fresh = link.with_name(f".{link.name}.{os.getpid()}")
     fresh.unlink(missing_ok=True)
@@ -52,9 +52,9 @@ def settle(root: Path, store: Store, registered: Registered) -> list[str]:
     moved = []
     for alias, number in registered.aliases.items():
         artifact = registered.versions[number].artifact
-        if served_artifact(root, alias) != artifact:
+        if served_artifact(root, registered.name, alias) != artifact:
             lay_out(root, store, artifact)
-            point(root, alias, artifact)
+            point(root, registered.name, alias, artifact)
             moved.append(alias)
     return moved
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from stemma.lineage.registry import Version
 from stemma.lineage.served import copy_of, link_of, served_aliases, served_artifact
 from stemma.verification.fault import Fault, Kind
 from stemma.verification.subject import Subject
@@ -13,27 +14,26 @@ def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) ->
     """Check the links of the registered models' aliases, and the files of every link into the family."""
     root = subject.root
     faults: list[Fault] = []
-    served = {alias: served_artifact(root, alias) or "" for alias in served_aliases(root)}
-    for alias, artifact in served.items():
-        versions = {}
-        for model in subject.registered:
-            version = model.now.versions.get(model.now.aliases.get(alias, 0))
-            if version:
-                versions[f"{model.now.name}/{version.number}"] = version.artifact
-        if versions or artifact in subject.family.members:
-            faults += _link_faults(subject, alias, artifact, versions)
+    served = {(model, alias): served_artifact(root, model, alias) or "" for model, alias in served_aliases(root)}
+    known = {model.now.name: model.now for model in subject.registered}
+    for (name, alias), artifact in served.items():
+        now = known.get(name)
+        version = now.versions.get(now.aliases.get(alias, 0)) if now else None
+        if version or artifact in subject.family.members:
+            faults += _link_faults(root, (name, alias), artifact, version)
     for artifact in sorted(set(served.values()) & set(listings) & set(subject.family.members)):
         faults += _file_faults(copy_of(root, artifact), artifact, listings[artifact])
     return faults
 
 
-def _link_faults(subject: Subject, alias: str, artifact: str, versions: Mapping[str, str]) -> Iterator[Fault]:
-    link = link_of(subject.root, alias)
-    if artifact not in versions.values():
-        said = ", ".join(f"{name} {oid[:10]}" for name, oid in versions.items()) or "nothing"
-        words = f"what is served as {alias} is artifact {artifact}; Git says {said}"
-    elif link.resolve() != copy_of(subject.root, artifact).resolve():
-        words = f"what is served as {alias} lies at {link.resolve()}, where Stemma puts nothing"
+def _link_faults(root: Path, served_as: tuple[str, str], artifact: str, version: Version | None) -> Iterator[Fault]:
+    name, alias = served_as
+    link = link_of(root, name, alias)
+    if version is None or artifact != version.artifact:
+        said = f"{name}/{version.number} {version.artifact[:10]}" if version else "nothing"
+        words = f"what is served as {name}@{alias} is artifact {artifact}; Git says {said}"
+    elif link.resolve() != copy_of(root, artifact).resolve():
+        words = f"what is served as {name}@{alias} lies at {link.resolve()}, where Stemma puts nothing"
     else:
         return
     remedy = "`stemma promote` or `stemma rollback` of the right version puts the link right"

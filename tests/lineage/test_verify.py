@@ -59,7 +59,9 @@ def serve(whole: WholeProject, alias: str, artifact: str) -> None:
     for path, oid in whole.objects(artifact).items():
         if path:
             shutil.copyfile(whole.project.place(oid), folder / path)
-    link_of(whole.path, alias).symlink_to(Path(".versions") / artifact)
+    link = link_of(whole.path, MODEL, alias)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(Path("..", ".versions") / artifact)
 
 
 def verdict(path: Path, store: Store, model: str, remote: bool = False) -> Verdict:

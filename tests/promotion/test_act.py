@@ -27,7 +27,7 @@ def policies(tmp_path: Path) -> Policies:
 
 
 def served(policies: Policies) -> bytes:
-    return (policies.path / "serving" / "champion" / "model.safetensors").read_bytes()
+    return (policies.path / "serving" / MODEL / "champion" / "model.safetensors").read_bytes()
 
 
 def test_promote_promote_rollback(policies: Policies) -> None:
@@ -86,7 +86,7 @@ def test_each_gate_refuses_by_name(policies: Policies, metrics: dict[str, float]
     with pytest.raises(RefusedError, match="1 of 7 gates refuse") as error:
         promoted(policies, "bad")
     assert gate in str(error.value)
-    assert not (policies.path / "serving" / "champion").exists()
+    assert not (policies.path / "serving" / MODEL / "champion").exists()
 
 
 def test_other_prompts_are_no_evidence_against_the_champion(policies: Policies) -> None:
@@ -182,7 +182,7 @@ def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_pat
         with pytest.raises(ChainMovedError, match="somebody else moved refs/stemma/models/policy on Git remote origin"):
             promote(late, model, "champion", "a little late")
     assert not Registry(other.path, MODEL).read().aliases
-    assert not (other.path / "serving" / "champion").exists()
+    assert not (other.path / "serving" / MODEL / "champion").exists()
     with pytest.raises(RefusedError, match="against the champion"):
         promoted(other, "good")
     assert served(other) == b"best"
@@ -209,3 +209,11 @@ def test_a_rollback_does_not_wait_for_a_remote_that_is_down_and_a_promotion_does
     assert "other clones do not see this yet" in back.notes[0]
     with pytest.raises(WorkspaceError, match="Git remote origin does not answer"):
         promoted(policies, "best")
+
+
+@pytest.mark.parametrize("alias", ["../../etc", "", "previous", "latest", "a b"])
+def test_an_alias_is_a_plain_name(policies: Policies, alias: str) -> None:
+    policies.add("good", BETTER)
+    with desk_of(policies) as open_desk, pytest.raises(WorkspaceError, match="is no alias to promote to"):
+        promote(open_desk, find_model(policies.path, open_desk.index, "good"), alias, "why not")
+    assert not (policies.path / "serving").exists()

@@ -61,8 +61,8 @@ def agree(policies: Policies, expected: int) -> None:
     now = Registry(policies.path, MODEL).read()
     assert now.aliases["champion"] == expected
     artifact = now.versions[expected].artifact
-    assert served_artifact(policies.path, "champion") == artifact
-    assert (policies.path / "serving" / "champion" / "model.safetensors").read_bytes() == (
+    assert served_artifact(policies.path, MODEL, "champion") == artifact
+    assert (policies.path / "serving" / MODEL / "champion" / "model.safetensors").read_bytes() == (
         b"good" if expected == 1 else b"best"
     )
     moves = moves_of(policies.path, MODEL, "champion")
