@@ -77,7 +77,7 @@ class Index:
     """The index of a project's runs, brought up to date when it is opened."""
 
     def __init__(self, root: Path, say: Callable[[str], None] = lambda _: None) -> None:
-        self._root = root
+        self.root = root
         self._git = Git(root)
         self._say = say
         self._file = root / ".stemma" / "index.db"
@@ -99,7 +99,7 @@ class Index:
         """
         rows = self._rows("select * from runs where commit_id = ? and name is not null", commit)
         if not rows:
-            raise WorkspaceError(f"the record of a run, commit {commit}, is not in this clone{fetch_hint(self._root)}")
+            raise WorkspaceError(f"the record of a run, commit {commit}, is not in this clone{fetch_hint(self.root)}")
         return self._run(rows[0])
 
     def runs_like(self, prefix: str) -> list[Run]:

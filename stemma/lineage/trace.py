@@ -9,6 +9,7 @@ from typing import Any
 from stemma.config import Values
 from stemma.lineage.explain import flat
 from stemma.lineage.family import Family, Member, family_of, size_text, tree_lines
+from stemma.lineage.forgotten import taints
 from stemma.lineage.index import Index
 from stemma.lineage.names import Model
 from stemma.lineage.store import Store
@@ -37,6 +38,8 @@ class Fact:
     labellers: dict[str, int]
     """Annotators and judges with the number of their verdicts."""
     made_from: tuple[str, ...]
+    taint: str
+    """Why it is tainted: it holds what was forgotten on request, or descends from what does; else empty."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ class Trace:
 def trace(index: Index, store: Store, model: Model, defaults: Values) -> Trace:
     """Gather what made a model. `defaults` are the settings' defaults, section by section."""
     family = family_of(index, model)
-    facts = {dvc_id: _fact(index, store, member, defaults) for dvc_id, member in family.members.items()}
+    tainted = taints(index.root)
+    facts = {
+        dvc_id: _fact(index, store, member, defaults, tainted.get(dvc_id, ""))
+        for dvc_id, member in family.members.items()
+    }
     return Trace(model.title, model.run.name, model.run.commit, model.aliases, family, facts)
 
 
@@ -86,6 +93,8 @@ def page(told: Trace) -> str:
 def fact_lines(fact: Fact) -> list[str]:
     """What is known of one artifact."""
     lines = [f"{fact.name} {fact.dvc_id}, {size_text(fact.size)}"]
+    if fact.taint:
+        lines.append(f"  TAINTED: {fact.taint}")
     if fact.made_by:
         dirty = " with uncommitted changes" if fact.dirty else ""
         lines.append(f"  made by run {fact.made_by}, code {fact.code[:10]}{dirty}: {fact.command}")
@@ -95,9 +104,9 @@ def fact_lines(fact: Fact) -> list[str]:
     return lines
 
 
-def _fact(index: Index, store: Store, member: Member, defaults: Values) -> Fact:
+def _fact(index: Index, store: Store, member: Member, defaults: Values, taint: str) -> Fact:
     if member.derivation is None or member.run is None:
-        return Fact(member.name, member.dvc_id, member.size, "", "", "", False, {}, {}, ())
+        return Fact(member.name, member.dvc_id, member.size, "", "", "", False, {}, {}, (), taint)
     made_by = index.maker(member.name, member.dvc_id) or member.run
     entry = member.derivation.entry
     return Fact(
@@ -111,12 +120,13 @@ def _fact(index: Index, store: Store, member: Member, defaults: Values) -> Fact:
         _changed(entry.get("params", {}).get("params.yaml", {}), defaults),
         labellers(store, member),
         member.parents,
+        taint,
     )
 
 
 def _changed(used: Mapping[str, Any], defaults: Values) -> dict[str, tuple[Any, Any]]:
-    """The settings that differ from the defaults; what has no default is not told."""
-    values, usual = flat(used), flat(defaults)
+    """The settings that differ from the defaults; what has no default, or is left to the machine, is not told."""
+    values, usual = flat(used), {key: value for key, value in flat(defaults).items() if value != "auto"}
     return {key: (usual[key], value) for key, value in values.items() if key in usual and usual[key] != value}
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from stemma.lineage.family import family_of, tree_lines
+from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.store import Store
 from stemma.lineage.trace import Trace, page, trace
+from stemma.lineage.trace_page import trace_html
 from tests.family import FamilyProject, Made
 from tests.history import closure, random_history
 
@@ -67,6 +69,16 @@ def test_a_policy_that_began_from_an_earlier_round_goes_on_into_that_round(tmp_p
     assert list(family.members) == ["d" * 32, "c" * 32, "b" * 32, "a" * 32]
     runs = [member.run.name for member in family.members.values() if member.run]
     assert runs == ["round-2", "round-2", "round-1", "round-1"]
+
+
+def test_a_taint_is_told(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    data, ppo = "a" * 32, "b" * 32
+    project.run("calm", [Made("data", data, 1, {}), Made("ppo", ppo, 1, {"artifacts/data": data})])
+    Tombstones(project.path).add("forget", {"act": "forget"}, {data: "a request of May", ppo: "made from data"}, {})
+    assert [fact.taint for fact in told(project, "calm").facts.values()] == ["made from data", "a request of May"]
+    assert "TAINTED: a request of May" in page(told(project, "calm"))
+    assert "<strong>a request of May</strong>" in trace_html(told(project, "calm"))
 
 
 @pytest.mark.parametrize("seed", range(5))
