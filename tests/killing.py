@@ -1,10 +1,11 @@
-"""Stages that are killed in the middle, and the bytes they leave when they are run again."""
+"""Work that is killed in the middle, and what it leaves when it is done again."""
 
 import os
 import shutil
 import signal
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from stemma.stage.door import Stage
 from stemma.stage.manifest import file_sha256
@@ -39,6 +40,42 @@ def kill_after(step: int, work: Work, stage: Stage) -> None:
     assert os.WTERMSIG(status) == signal.SIGKILL
     shutil.rmtree(stage.output)
     stage.output.mkdir()
+
+
+@dataclass(frozen=True)
+class Write:
+    """A function that writes: an attribute of a class or module; with `only`, where its first word is one of these."""
+
+    owner: Any
+    name: str
+    only: tuple[str, ...] = ()
+
+
+def killed_before(step: int, work: Callable[[], object], *writes: Write) -> bool:
+    """Do the work in a child process that dies before its step-th write; whether it died."""
+    child = os.fork()
+    if child == 0:
+        ended = 1
+        left = iter(range(step))
+        try:
+            for write in writes:
+                setattr(write.owner, write.name, _deadly(getattr(write.owner, write.name), write.only, left))
+            work()
+            ended = 0
+        finally:
+            os._exit(ended)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def _deadly(function: Callable[..., Any], only: tuple[str, ...], left: Iterator[int]) -> Callable[..., Any]:
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        if (not only or args[1] in only) and next(left, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*args, **kwargs)
+
+    return counting
 
 
 def finish(work: Work, stage: Stage) -> dict[str, str]:

@@ -1,11 +1,9 @@
 """A request to delete data: found in every version, cleaned, tombstoned, tainted, and purged for good."""
 
 import json
-import os
 import random
 import shutil
-import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -26,9 +24,9 @@ from stemma.records.own_data import ID_LENGTH
 from stemma.records.splits import prompt_digest
 from stemma.records.types import Message
 from stemma.stage.manifest import verify_manifest
-from tests.copied import copied
-from tests.family import FamilyProject, Made, md5
+from tests.family import FamilyProject, Made, copy_of, md5
 from tests.history import closure
+from tests.killing import Write, killed_before
 
 WHY = "asked for by letter 17"
 ASK = "Where does Zoë Lindqvist live?"
@@ -91,7 +89,7 @@ def objects(cache: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def project(made: FamilyProject, tmp_path: Path) -> FamilyProject:
-    return copied(made, tmp_path / "project")
+    return copy_of(made, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")
@@ -272,33 +270,14 @@ def test_a_purge_leaves_the_text_nowhere_and_the_rest_whole(project: FamilyProje
     assert project.git.run("for-each-ref", FORGOTTEN) == head
 
 
-def killed(method: str, calls: int, work: Callable[[], object]) -> bool:
-    """Do some work in a process that is killed before a method of Place is called once more; False where it ended."""
-    child = os.fork()
-    if child:
-        return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-    whole, left = getattr(Place, method), iter(range(calls))
-
-    def deadly(*given: object) -> object:
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return whole(*given)
-
-    setattr(Place, method, deadly)
-    try:
-        work()
-    finally:
-        os._exit(0)
-
-
 def test_killed_at_any_step_the_same_command_completes_it(project: FamilyProject, tmp_path: Path) -> None:
-    whole = copied(project, tmp_path / "whole")
+    whole = copy_of(project, tmp_path / "whole")
     purged(whole, ZOE)
     for calls in (0, 2, 4):
-        assert killed("put", calls, lambda: forget(project, ZOE))
+        assert killed_before(calls, lambda: forget(project, ZOE), Write(Place, "put"))
         assert not project.git.run("for-each-ref", FORGOTTEN), "nothing is said before all is there"
     for calls in (0, 2):
-        assert killed("delete", calls, lambda: purged(project, ZOE))
+        assert killed_before(calls, lambda: purged(project, ZOE), Write(Place, "delete"))
     purged(project, ZOE)
     assert objects(project.cache) == objects(whole.cache)
     acts = [[link.act["act"] for link in Tombstones(one.path).acts()] for one in (project, whole)]

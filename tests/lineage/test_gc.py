@@ -4,11 +4,11 @@ import json
 import os
 import random
 import shutil
-import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,9 +22,9 @@ from stemma.lineage.names import Model, find_model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Place, Store
-from tests.copied import copied
-from tests.family import FamilyProject, Made
+from tests.family import FamilyProject, Made, copy_of
 from tests.history import STAGES, closure
+from tests.killing import Write, killed_before
 
 BEGAN = 1_700_000_000
 """When FamilyProject's clock begins; it takes a minute a run."""
@@ -192,37 +192,20 @@ def test_killed_half_way_the_same_command_completes_it(tmp_path: Path) -> None:
     before = objects(told.project.cache)
     expected = before & told.objects_to_keep()
     for deletions in (1, 4):
-        child = os.fork()
-        if child == 0:
-            try:
-                _carry_out_and_die(told, deletions)
-            finally:
-                os._exit(1)
-        _, status = os.waitpid(child, 0)
-        assert os.WTERMSIG(status) == signal.SIGKILL
+        assert killed_before(deletions, partial(clean_up, told), Write(Place, "delete"))
         assert objects(told.project.cache) > expected
-    with Store(told.project.path) as store:
-        carry_out(planned(told, store), store)
+    clean_up(told)
     assert objects(told.project.cache) == expected
 
 
-def _carry_out_and_die(told: History, deletions: int) -> None:
-    left = iter(range(deletions))
-    delete = Place.delete
-
-    def deadly(place: Place, oid: str) -> int:
-        if next(left, None) is None:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return delete(place, oid)
-
-    Place.delete = deadly  # type: ignore[method-assign, assignment]
+def clean_up(told: History) -> None:
     with Store(told.project.path) as store:
         carry_out(planned(told, store), store)
 
 
 @pytest.fixture
 def two_runs(made: FamilyProject, tmp_path: Path) -> FamilyProject:
-    return copied(made, tmp_path / "project")
+    return copy_of(made, tmp_path / "project")
 
 
 @pytest.fixture(scope="module")

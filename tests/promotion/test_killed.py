@@ -1,9 +1,8 @@
 """`kill -9` before every step of promote and rollback that writes; the same command then sets everything right."""
 
-import os
 import shutil
-import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,15 @@ from stemma.lineage.history import moves_of
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import served_artifact
 from tests.family import FamilyProject, copy_of
+from tests.killing import Write, killed_before
 from tests.policies import MODEL, PROMPTS, Policies
 from tests.promotion.acts import promoted, rolled_back
 
-WRITES = ("hash-object", "mktree", "commit-tree", "update-ref")
+WRITES = (
+    Write(Git, "run", only=("hash-object", "mktree", "commit-tree", "update-ref")),
+    *(Write(Path, name) for name in ("rename", "replace", "symlink_to", "mkdir")),
+    Write(shutil, "copyfileobj"),
+)
 MOST_STEPS = 60
 
 
@@ -47,7 +51,7 @@ def test_alias_files_and_history_agree_after_a_kill_anywhere(policies: Policies,
     moves = len(moves_of(ready.path, MODEL, "champion"))
     for step in range(MOST_STEPS):
         torn = Policies(copy_of(ready.project, tmp_path / f"torn-{step}"))
-        killed = killed_before(step, act(kind), torn)
+        killed = killed_before(step, partial(act(kind), torn), *WRITES)
         act(kind)(torn)
         agree(torn, expected)
         assert len(moves_of(torn.path, MODEL, "champion")) == moves + 1
@@ -68,48 +72,3 @@ def agree(policies: Policies, expected: int) -> None:
     moves = moves_of(policies.path, MODEL, "champion")
     assert moves[-1].after == f"{MODEL}/{expected}"
     assert [move.before for move in moves[1:]] == [move.after for move in moves[:-1]]
-
-
-def killed_before(step: int, act: Callable[[Policies], Any], policies: Policies) -> bool:
-    """Carry the act out in a process that dies before its step-th write; whether it died."""
-    child = os.fork()
-    if child == 0:
-        ended = 1
-        try:
-            die_before(step)
-            act(policies)
-            ended = 0
-        finally:
-            os._exit(ended)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def die_before(step: int) -> None:
-    left = step
-
-    def count() -> None:
-        nonlocal left
-        if left == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        left -= 1
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*args: Any, **kwargs: Any) -> Any:
-            count()
-            return function(*args, **kwargs)
-
-        return counting
-
-    run = Git.run
-
-    def git(self: Git, *args: str, **kwargs: Any) -> str:
-        if args[0] in WRITES:
-            count()
-        return run(self, *args, **kwargs)
-
-    Git.run = git  # type: ignore[method-assign]
-    for name in ("rename", "replace", "symlink_to", "mkdir"):
-        setattr(Path, name, counted(getattr(Path, name)))
-    shutil.copyfileobj = counted(shutil.copyfileobj)

@@ -21,21 +21,9 @@ STATEMENT = "provenance/statement.dsse.json"
 SIGNER = "provenance/signer.pub.pem"
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return Shop(tmp_path_factory.mktemp("shop") / "project")
-
-
-@pytest.fixture(scope="module")
-def original(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    shop.export(folder)
-    return folder
-
-
 @pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(original, tmp_path / "model")
+def folder(exported: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(exported, tmp_path / "model")
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@
 import json
 import os
 import shutil
-import signal
-from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,18 +14,9 @@ from stemma.export.verify import verify_export
 from stemma.lineage.forgotten import Tombstones
 from tests.exports import Shop
 from tests.family import Made, copy_of
+from tests.killing import Write, killed_before
 
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return Shop(tmp_path_factory.mktemp("shop") / "project")
-
-
-@pytest.fixture(scope="module")
-def exported(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    shop.export(folder)
-    return folder
+WRITES = [Write(Path, name) for name in ("mkdir", "rename", "write_bytes")]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -120,7 +108,7 @@ def test_a_kill_anywhere_leaves_no_folder_and_the_next_export_sweeps(shop: Shop,
     """Killed before its n-th write, for every n; then the same export succeeds and leaves nothing else behind."""
     for step in range(60):
         target = tmp_path / f"{step}" / "model"
-        if not killed_before(step, partial(shop.export, target)):
+        if not killed_before(step, partial(shop.export, target), *WRITES):
             assert step > 12, "nothing was interrupted"
             return
         assert not target.exists()
@@ -128,36 +116,3 @@ def test_a_kill_anywhere_leaves_no_folder_and_the_next_export_sweeps(shop: Shop,
         assert [path.name for path in target.parent.iterdir()] == ["model"]
         assert verify_export(target, None).faults == ()
     pytest.fail("the export never ended")
-
-
-def killed_before(step: int, act: Callable[[], object]) -> bool:
-    """Do it in a process that dies before its step-th write; whether it died."""
-    child = os.fork()
-    if child == 0:
-        ended = 1
-        try:
-            die_before(step)
-            act()
-            ended = 0
-        finally:
-            os._exit(ended)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def die_before(step: int) -> None:
-    left = step
-
-    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
-        def counting(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            if left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            left -= 1
-            return function(*args, **kwargs)
-
-        return counting
-
-    for name in ("mkdir", "rename", "write_bytes"):
-        setattr(Path, name, counted(getattr(Path, name)))

@@ -27,18 +27,6 @@ CYCLONEDX = "http://cyclonedx.org/schema"
 PROV_ENDS = ("prov:entity", "prov:activity", "prov:agent", "prov:usedEntity", "prov:generatedEntity")
 
 
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    return Shop(tmp_path_factory.mktemp("shop") / "project")
-
-
-@pytest.fixture(scope="module")
-def exported(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exported") / "model"
-    shop.export(folder)
-    return folder
-
-
 def read(folder: Path, name: str) -> Any:
     return json.loads((folder / "provenance" / name).read_text())
 
