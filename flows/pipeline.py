@@ -17,7 +17,7 @@ from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
-from stemma.lineage.environment import prepare
+from stemma.lineage.environment import stage_environment
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.registry import MODELS, Registry
@@ -60,12 +60,12 @@ def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSe
     Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
     """
     root = find_project(Path.cwd())
-    prepare(root, has_identity=Git(root).has_identity())
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
     settings, files = _with_inputs(root, settings)
     values = stage_values(settings)
     values["flows"] = {known: [known] if known == flow else [] for known in FLOWS}
     with (
+        stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
         Projection(root, display.say) as projection,
         open_workspace(root, name or run_name(), values, files) as workspace,

@@ -1,6 +1,5 @@
 """A fresh worktree of a run's commit with raw files but an empty cache: whatever stands in it has to be made anew."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.dvc import use_cache
+from stemma.lineage.environment import stage_environment
 from stemma.lineage.git import Git
 from stemma.lineage.locks import lock, try_lock
 from stemma.lineage.raw_files import raw_files
@@ -15,7 +15,6 @@ from stemma.lineage.store import Store
 from stemma.lineage.tracked import INPUTS
 from stemma.lineage.workspace import check_disk, sweep
 from stemma.stage.definition import ARTIFACTS, METRICS
-from stemma.stage.door import SCRATCH_VARIABLE
 
 
 @contextmanager
@@ -33,17 +32,14 @@ def fresh_worktree(root: Path, store: Store, commit: str) -> Iterator[Path]:
         with lock(root / ".stemma" / "worktrees.lock"):
             sweep(root, own=path.name)
             Git(root).run("worktree", "add", "--quiet", "--detach", str(path), commit)
-        before = os.environ.get(SCRATCH_VARIABLE)
         try:
             # `dvc exp save` puts small outputs, such as what plots show, into Git as well.
             Git(path).run("rm", "-r", "--quiet", "--ignore-unmatch", "--", "dvc.lock", *map(str, (ARTIFACTS, METRICS)))
             use_cache(path, path / ".stemma" / "cache")
-            os.environ[SCRATCH_VARIABLE] = str(path / ".stemma" / "scratch")
             _take_raw_files(path, store, commit)
-            yield path
+            with stage_environment(path / ".stemma" / "scratch", Git(root).has_identity()):
+                yield path
         finally:
-            os.environ.pop(SCRATCH_VARIABLE)
-            os.environ |= {SCRATCH_VARIABLE: before} if before else {}
             with lock(root / ".stemma" / "worktrees.lock"):
                 shutil.rmtree(path)
                 Git(root).run("worktree", "prune")

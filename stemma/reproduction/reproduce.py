@@ -9,11 +9,9 @@ from pathlib import Path
 
 from stemma.errors import ArtifactError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
-from stemma.lineage.environment import prepare
 from stemma.lineage.explain import explain
 from stemma.lineage.family import Member, family_of
 from stemma.lineage.fresh import fresh_worktree
-from stemma.lineage.git import Git
 from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
 from stemma.lineage.runs import Run, artifact_id
@@ -61,7 +59,6 @@ def reproduce(root: Path, index: Index, store: Store, model: Model, say: Callabl
     """
     order = _order(index, model)
     same: list[str] = []
-    prepare(root, has_identity=Git(root).has_identity())
     for run, parts in groupby(order, key=lambda made: made.run):
         say(f"run {run.name}, code {run.baseline[:10]}{' with uncommitted changes' if run.dirty else ''}")
         _say_environment(run, say)
