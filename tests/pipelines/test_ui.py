@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from flows.settings import DpoSettings
 from tests.project import Project
 
 
@@ -66,8 +67,10 @@ def test_a_run_from_the_form(servers: tuple[str, str], undisturbed: Project) -> 
     form = offered["parameter_openapi_schema"]["definitions"]["DpoConfig"]["properties"]
     assert "How strongly the policy is held to the reference" in form["beta"]["description"]
     assert form["tuning"]["enum"] == ["full", "lora"]
+    asked = deployment(api, "promote")["parameter_openapi_schema"]["properties"]
+    assert "it stands in the history for ever" in asked["reason"]["description"]
     params = undisturbed.found("straight").params
-    settings = {key: value for key, value in params.items() if key not in {"flows", "reward", "ppo"}}
+    settings = {key: value for key, value in params.items() if key in DpoSettings.model_fields}
     run = ask(
         f"{api}/deployments/{offered['id']}/create_flow_run", {"parameters": {"settings": settings, "name": "form"}}
     )
