@@ -5,15 +5,16 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
-from flows.settings import ProjectSettings, load_settings
-from stemma.errors import ArtifactError
+from flows.settings import load_settings, registered_model
+from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import Model, find_model, find_version
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Store
 from stemma.promotion.act import promote, roll_back
-from stemma.promotion.move import Desk, Moved
+from stemma.promotion.move import Desk, Moved, hear
+from stemma.promotion.settings import PromotionConfig
 
 
 def promote_model(root: Path, name: str, alias: str, reason: str, force: bool) -> str:
@@ -22,10 +23,10 @@ def promote_model(root: Path, name: str, alias: str, reason: str, force: bool) -
     Raises StemmaError where the promotion is refused.
     """
     settings = load_settings(root, None, [])
-    with _desk(root, settings) as desk:
-        model = find_model(root, desk.index, name)
-        moved = promote(desk, model, alias, reason, force)
-        return _told(desk, moved)
+    registry = Registry(root, settings.registry.model)
+    hear(root, registry)
+    with _desk(registry, root, settings.promotion) as desk:
+        return _told(desk, promote(desk, find_model(root, desk.index, name), alias, reason, force))
 
 
 def roll_back_model(root: Path, to: str | None, reason: str) -> str:
@@ -33,26 +34,28 @@ def roll_back_model(root: Path, to: str | None, reason: str) -> str:
 
     Raises StemmaError where there is nothing to go back to.
     """
-    settings = load_settings(root, None, [])
-    with _desk(root, settings) as desk:
-        target = find_version(root, desk.index, to).version if to else None
-        return _told(desk, roll_back(desk, target, reason))
+    registry = Registry(root, registered_model(root))
+    hear(root, registry, urgent=True)
+    with _desk(registry, root, PromotionConfig()) as desk:
+        target = find_version(root, desk.index, to) if to else None
+        if target and target.registered != registry.model:
+            raise WorkspaceError(f"{to} is no version of {registry.model}, whose champion is rolled back")
+        return _told(desk, roll_back(desk, target.version if target else None, reason))
 
 
 @contextmanager
-def _desk(root: Path, settings: ProjectSettings) -> Iterator[Desk]:
+def _desk(registry: Registry, root: Path, config: PromotionConfig) -> Iterator[Desk]:
     from stemma.view.reconcile import follow
 
     with closing(open_index(root)) as index, Store(root) as store:
-        registry = Registry(root, settings.registry.model)
         verify = partial(_verify, root, index, store)
-        yield Desk(root, index, store, registry, settings.promotion, verify, lambda: follow(root, registry.model))
+        yield Desk(root, index, store, registry, config, verify, lambda: follow(root, registry.model))
 
 
-def _verify(root: Path, index: Index, store: Store, model: Model, replicated: bool) -> None:
+def _verify(root: Path, index: Index, store: Store, model: Model) -> None:
     from stemma.verification.verify import verify_family
 
-    faults = verify_family(root, index, store, model, remote=replicated and store.remote is not None)
+    faults = verify_family(root, index, store, model, remote=store.remote is not None)
     if faults:
         told = "\n".join(f"  {fault.words}" for fault in faults[:5])
         raise ArtifactError(

@@ -20,7 +20,7 @@ from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import stage_environment
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
-from stemma.lineage.registry import MODELS, Registry
+from stemma.lineage.registering import register_shared
 from stemma.lineage.runs import list_runs, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
@@ -97,8 +97,8 @@ class _FlowRun:
             for stage in self.stages:
                 _task(self.runner.run, stage)(stage)
             _task(self._save, "save")()
-            version = _task(self._register, "register")()
             _task(self._push, "push")()
+            version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
             self.runner.projection.ask(MlflowView.end, status, self._metrics())
@@ -134,19 +134,16 @@ class _FlowRun:
         return f"refs/exps/{commit[:2]}/{commit[2:]}/{self.runner.workspace.name}"
 
     def _push(self) -> None:
-        """Push the run, its bytes and the registered model, where both a Git and a DVC remote are configured."""
+        """Push the run and its bytes, where both a Git and a DVC remote are configured."""
         root, name, say = self.runner.workspace.root, self.runner.workspace.name, self.runner.display.say
-        git = Git(root)
         remote = shared_through(root)
         if remote is None:
             return
         try:
             run_dvc(root, "exp", "push", "--force", remote, name)
-            git.run("push", "--quiet", remote, f"{MODELS}*:{MODELS}*")
             say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
         except WorkspaceError as error:
-            later = f"dvc exp push {remote} {name}; git push {remote} '{MODELS}*:{MODELS}*'"
-            say(f"not pushed, run `{later}` later: {error}")
+            say(f"not pushed, run `dvc exp push {remote} {name}` later: {error}")
 
     def _register(self) -> str:
         """Check the policy's bytes and register them: in Git, which MLflow then follows."""
@@ -154,11 +151,13 @@ class _FlowRun:
         verify_manifest(workspace.path / ARTIFACTS / self.policy)
         dvc_id = self.runner.artifacts[self.policy]
         commit = Git(workspace.root).run("rev-parse", "--verify", self._experiment_ref())
-        version = Registry(workspace.root, model).register(workspace.name, commit, self.policy, dvc_id)
+        version, unseen = register_shared(workspace.root, model, workspace.name, commit, self.policy, dvc_id)
         self.runner.projection.post(MlflowView.register, model, version, stage_values(ProjectSettings()))
         name = f"{model}/{version.number}"
         self.runner.projection.post(MlflowView.tag_all, {"stemma.model_version": name})
-        self.runner.display.say(f"registered as {name}")
+        self.runner.display.say(
+            f"registered as {name}" + (f"; other clones do not see it yet: {unseen}" if unseen else "")
+        )
         return str(version.number)
 
     def _tags(self) -> dict[str, str]:

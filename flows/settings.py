@@ -106,6 +106,12 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
     return parse_settings(ProjectSettings, values, " with ".join(places))
 
 
+def registered_model(root: Path) -> str:
+    """Name of the project's registered model; what else is wrong with params.yaml does not hold this up."""
+    section = read_yaml(root / PARAMS_FILE).get("registry", {})
+    return parse_settings(RegistryConfig, section, "params.yaml, section registry,").model
+
+
 def stage_values(settings: FlowSettings) -> Values:
     """Settings as the values of params.yaml."""
     values: Values = settings.model_dump(mode="json")

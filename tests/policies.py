@@ -23,7 +23,12 @@ class Policies:
         return self.project.path
 
     def add(
-        self, name: str, scores: Sequence[float], metrics: Mapping[str, float] | None = None, prompts: str = "test"
+        self,
+        name: str,
+        scores: Sequence[float],
+        metrics: Mapping[str, float] | None = None,
+        prompts: str = "test",
+        unmeasured: Sequence[str] = (),
     ) -> Version:
         """A registered policy whose answer to prompt i scores scores[i]; SFT's all score 0."""
         project = self.project
@@ -37,7 +42,7 @@ class Policies:
         evaluated = dict(vouched)
         vouched["reward"] = project.manifest_sha256(reward)
         ppo = project.artifact("ppo", {"model.safetensors": name.encode(), "config.json": b"{}"}, vouched)
-        answers = {"answers.jsonl": _answers(scores, prompts), "report.json": _report(metrics or {})}
+        answers = {"answers.jsonl": _answers(scores, prompts), "report.json": _report(metrics or {}, unmeasured)}
         evaluation = project.artifact("eval_ppo", answers, {**evaluated, "ppo": project.manifest_sha256(ppo)})
         stages = [
             Made("data", data, 1, {"inputs": raw}),
@@ -66,7 +71,7 @@ def _answers(scores: Sequence[float], prompts: str) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def _report(metrics: Mapping[str, float]) -> bytes:
+def _report(metrics: Mapping[str, float], unmeasured: Sequence[str]) -> bytes:
     usual = {
         "objective/kl": 2.0,
         "response/length": 6.0,
@@ -87,6 +92,7 @@ def _report(metrics: Mapping[str, float]) -> bytes:
         }
         for policy, values in (("tuned", {**usual, **metrics}), ("sft", sft))
         for metric, value in values.items()
+        if policy == "sft" or metric not in unmeasured
     ]
     report = {"tuned": "ppo", "judge": "gold", "split": "test", "prompts": PROMPTS, "samples": 1, "rows": rows}
     return json.dumps(report).encode()

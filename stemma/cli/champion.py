@@ -41,12 +41,12 @@ def _rollback(options: argparse.Namespace) -> int:
 
 
 def _history(options: argparse.Namespace) -> int:
-    from flows.settings import load_settings
+    from flows.settings import registered_model
     from stemma.lineage.history import moves_json, moves_of, moves_page
 
     root = find_project(Path.cwd())
     model, at, alias = options.alias.rpartition("@")
-    moves = moves_of(root, model if at else load_settings(root, None, []).registry.model, alias)
+    moves = moves_of(root, model if at else registered_model(root), alias)
     if options.json:
         return print_page(json.dumps(moves_json(moves), indent=2))
     return print_page(moves_page(moves) or f"{alias} never moved; `stemma promote MODEL --to {alias}` moves it")

@@ -71,6 +71,8 @@ class Chain:
         try:
             git.run("update-ref", "-m", title, self.ref, commit, after.commit if after else NOTHING)
         except WorkspaceError as error:
+            if git.run("for-each-ref", "--format=%(objectname)", self.ref) == (after.commit if after else ""):
+                raise
             raise ChainMovedError(f"{self.ref} moved while this was under way, so nothing was done: {error}") from None
         return link
 

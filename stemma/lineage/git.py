@@ -21,20 +21,26 @@ class Git:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def run(self, *args: str, stdin: str | None = None, env: dict[str, str] | None = None) -> str:
+    def run(
+        self, *args: str, stdin: str | None = None, env: dict[str, str] | None = None, timeout: float | None = None
+    ) -> str:
         """Run one Git command and return what it printed.
 
-        Raises WorkspaceError with Git's own words where it fails.
+        Raises WorkspaceError with Git's own words where it fails, or where it takes more than `timeout` seconds.
         """
-        done = subprocess.run(
-            ["git", *args],
-            cwd=self.root,
-            input=stdin,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                ["git", *args],
+                cwd=self.root,
+                input=stdin,
+                env={**os.environ, "GIT_TERMINAL_PROMPT": "0", **(env or {})},
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=timeout,
+            )
+        except subprocess.TimeoutExpired:
+            raise WorkspaceError(f"git {args[0]} in {self.root} had no answer within {timeout:.0f} s") from None
         if done.returncode:
             raise WorkspaceError(f"git {args[0]} failed in {self.root}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout.strip(BLANK)

@@ -4,6 +4,7 @@ Git is the truth and MLflow follows. A version names its experiment's commit, an
 registered model outlives `dvc exp remove`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +15,8 @@ from stemma.lineage.chain import Chain, ChainMovedError, Document, Link
 from stemma.lineage.git import Git
 
 MODELS = "refs/stemma/models/"
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+"""What an alias and an artifact's id look like; both become names of files."""
 TRIES = 20
 
 
@@ -46,9 +49,9 @@ class Registered:
 class Registry:
     """One registered model of a project."""
 
-    def __init__(self, root: Path, model: str) -> None:
+    def __init__(self, root: Path, model: str, ref: str = "") -> None:
         self.model = model
-        self.ref = f"{MODELS}{model}"
+        self.ref = ref or f"{MODELS}{model}"
         """The Git ref of its chain."""
         self._chain = Chain(root, self.ref)
 
@@ -83,9 +86,10 @@ class Registry:
     def move(self, after: Link | None, title: str, act: Document) -> Link:
         """Move aliases as the act says, if `after` is still the newest act.
 
-        Raises ChainMovedError where it is not.
+        Raises ChainMovedError where it is not, WorkspaceError where a version is not there.
         """
         state = applied(after.state if after else {}, act)
+        registered(self.model, state)
         return self._chain.append(after, title, act, state)
 
     def take_back(self, link: Link, before: Link | None) -> None:
@@ -119,7 +123,16 @@ def applied(state: Document, act: Document) -> Document:
 def registered(model: str, state: Document) -> Registered:
     """A state's JSON as what it means."""
     versions = {int(number): Version(**version) for number, version in state.get("versions", {}).items()}
-    return Registered(model, versions, dict(state.get("aliases", {})))
+    aliases = dict(state.get("aliases", {}))
+    names = [*aliases, *(version.artifact for version in versions.values())]
+    faults = [name for name in names if not PLAIN.fullmatch(name)]
+    faults += [alias for alias, number in aliases.items() if number not in versions]
+    if faults:
+        raise WorkspaceError(
+            f"{MODELS}{model} holds what Stemma does not write: {', '.join(map(repr, faults))}. Look with "
+            f"`git log {MODELS}{model}`; `git update-ref` puts the ref back to the last commit that is right"
+        )
+    return Registered(model, versions, aliases)
 
 
 def models(root: Path) -> list[str]:

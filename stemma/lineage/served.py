@@ -24,5 +24,5 @@ def served_artifact(root: Path, model: str, alias: str) -> str | None:
 
 def served_aliases(root: Path) -> list[tuple[str, str]]:
     """Model and alias of every link."""
-    links = (root / SERVING).glob("[!.]*/*")
+    links = (root / SERVING).glob("[!.]*/[!.]*")
     return sorted((path.parent.name, path.name) for path in links if path.is_symlink())

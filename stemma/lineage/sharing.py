@@ -11,9 +11,23 @@ from stemma.lineage.chain import ChainMovedError
 from stemma.lineage.dvc import default_remote
 from stemma.lineage.git import Git
 
+SECONDS_TO_ANSWER = 15.0
+"""How long a Git remote may take to say what it has."""
+SECONDS_TO_MOVE = 120.0
+"""How long a fetch or push of one ref may take."""
+
 
 class SilentRemoteError(WorkspaceError):
     """The Git remote does not answer."""
+
+
+class DivergedError(WorkspaceError):
+    """A ref and its copy on the Git remote both have acts that the other lacks."""
+
+    def __init__(self, message: str, theirs: str) -> None:
+        super().__init__(message)
+        self.theirs = theirs
+        """The commit of the remote's copy, which was fetched."""
 
 
 def shared_through(root: Path) -> str | None:
@@ -25,14 +39,14 @@ def shared_through(root: Path) -> str | None:
 def take_over(root: Path, ref: str) -> None:
     """Bring a ref up to the remote's, where the project is shared and the remote is ahead.
 
-    Raises SilentRemoteError where the remote does not answer, WorkspaceError where both have what the other lacks.
+    Raises SilentRemoteError where the remote does not answer, DivergedError where both have what the other lacks.
     """
     remote = shared_through(root)
     if remote is None:
         return
     git = Git(root)
     try:
-        theirs = git.run("ls-remote", remote, ref).partition("\t")[0]
+        theirs = git.run("ls-remote", remote, ref, timeout=SECONDS_TO_ANSWER).partition("\t")[0]
     except WorkspaceError as error:
         raise SilentRemoteError(
             f"Git remote {remote} does not answer, so what others did is not known; try again when it does: {error}"
@@ -40,14 +54,15 @@ def take_over(root: Path, ref: str) -> None:
     ours = git.run("for-each-ref", "--format=%(objectname)", ref)
     if not theirs or theirs == ours:
         return
-    git.run("fetch", "--quiet", remote, ref)
+    git.run("fetch", "--quiet", remote, ref, timeout=SECONDS_TO_MOVE)
     if not ours or _is_ancestor(git, ours, theirs):
         git.run("update-ref", "-m", f"taken over from {remote}", ref, theirs, ours)
     elif not _is_ancestor(git, theirs, ours):
-        raise WorkspaceError(
+        raise DivergedError(
             f"{ref} and the copy on Git remote {remote} went different ways: both have acts that the other lacks. "
             f"Look at both with `git log {ours[:10]} {theirs[:10]}`; "
-            f"`git fetch {remote} +{ref}:{ref}` takes the remote's, and the acts of this clone are to be done again"
+            f"`git fetch {remote} +{ref}:{ref}` takes the remote's, and the acts of this clone are to be done again",
+            theirs,
         )
 
 
@@ -61,12 +76,17 @@ def hand_on(root: Path, ref: str) -> None:
         return
     git = Git(root)
     try:
-        git.run("push", "--quiet", remote, f"{ref}:{ref}")
-    except WorkspaceError as error:
-        if "rejected" in str(error):
+        git.run("push", "--quiet", remote, f"{ref}:{ref}", timeout=SECONDS_TO_MOVE)
+    except WorkspaceError:
+        theirs = git.run("ls-remote", remote, ref, timeout=SECONDS_TO_ANSWER).partition("\t")[0]
+        if theirs and not _is_ancestor(git, theirs, ref):
             raise ChainMovedError(f"somebody else moved {ref} on Git remote {remote} meanwhile") from None
         raise
 
 
 def _is_ancestor(git: Git, old: str, new: str) -> bool:
-    return git.run("rev-list", "--count", "--max-count=1", f"{new}..{old}") == "0"
+    """Whether a commit is among the ancestors of another; one that is not here is none."""
+    try:
+        return git.run("rev-list", "--count", "--max-count=1", f"{new}..{old}") == "0"
+    except WorkspaceError:
+        return False

@@ -213,16 +213,37 @@ class Store:
         return RunCache(f"the run-cache of {place.name}", remote.fs, remote.fs.join(remote.path, "runs"))
 
     def files(self, artifact: str) -> Mapping[str, str] | None:
-        """The md5 of each of an artifact's files, from the first place that knows; None where none does."""
+        """The md5 of each of an artifact's files, from the first place that has a good list; None where none has any.
+
+        Raises ArtifactError where the only lists there are, are damaged.
+        """
+        damaged: ArtifactError | None = None
         for place in self.places():
-            if place.has(artifact):
-                return place.files(artifact)
+            try:
+                if place.has(artifact):
+                    return place.files(artifact)
+            except ArtifactError as error:
+                damaged = error
+        if damaged:
+            raise damaged
         return None
 
     def read(self, artifact: str, file: str) -> bytes | None:
-        """One file of an artifact, from the first place that has it; None where none does, or there is no such file."""
+        """One file of an artifact, from the first place that has it; None where none does, or there is no such file.
+
+        Raises ArtifactError where the only copies there are, are not what the id says.
+        """
         oid = (self.files(artifact) or {}).get(file)
-        return next((place.read(oid) for place in self.places() if oid and place.has(oid)), None)
+        holding = [place for place in self.places() if oid and place.has(oid)]
+        for place in holding:
+            content = place.read(str(oid))
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == oid:
+                return content
+        if holding:
+            raise ArtifactError(
+                f"{file} of artifact {artifact} is damaged in {holding[0].name}: it is not {oid} any more"
+            )
+        return None
 
     def read_json(self, artifact: str, file: str) -> Any:
         """One JSON file of an artifact, or None where its bytes are nowhere here."""

@@ -16,6 +16,7 @@ from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, 
 
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """It names a file and an alias in MLflow."""
+RESERVED = re.compile(rf"{PREVIOUS}|latest|v[0-9]+", re.IGNORECASE)
 
 
 class RefusedError(StemmaError):
@@ -36,7 +37,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
     if now.aliases.get(alias) == version.number:
         return stay(desk, alias, version)
     _check_taint(desk, model)
-    desk.verify(model, True)
+    desk.verify(model)
     champion = now.versions.get(now.aliases.get(alias, 0))
     evidence, gates = _judge(desk, model, model_of(desk.index, now, champion) if champion else None)
     failed = [gate for gate in gates if not gate.passed]
@@ -55,14 +56,13 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
 
 
 def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
-    """Put an earlier version back as champion: the one before the last move, unless `to` says which.
+    """Put an earlier version back as champion: the one before the last promotion, unless `to` says which.
 
-    It does not wait for a Git remote that does not answer.
-
+    Only the target's own bytes are checked, as they are laid out, so that it is quick and works where others are gone.
     Raises WorkspaceError where there is none to go back to, ArtifactError where its bytes are not right, RefusedError
     where it is tainted.
     """
-    head = begin(desk, reason, urgent=True)
+    head = begin(desk, reason)
     now = desk.registry.at(head)
     if CHAMPION not in now.aliases:
         raise WorkspaceError(f"{now.name} has no champion to roll back from; `stemma promote` sets one")
@@ -71,17 +71,15 @@ def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
     target = to or now.versions[now.aliases[PREVIOUS]]
     if now.aliases[CHAMPION] == target.number:
         return stay(desk, CHAMPION, target)
-    model = model_of(desk.index, now, target)
-    _check_taint(desk, model)
-    desk.verify(model, False)
+    _check_taint(desk, model_of(desk.index, now, target))
     return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason})
 
 
 def _check_alias(alias: str) -> None:
-    if not ALIAS.fullmatch(alias) or alias in {PREVIOUS, "latest"}:
+    if not ALIAS.fullmatch(alias) or RESERVED.fullmatch(alias):
         raise WorkspaceError(
             f"{alias!r} is no alias to promote to; take champion, challenger or another name of letters, digits, '-' "
-            f"and '_' ({PREVIOUS} follows the champion by itself, latest is MLflow's own)"
+            f"and '_' ({PREVIOUS} follows the champion by itself; latest, v1, v2 … are MLflow's own)"
         )
 
 

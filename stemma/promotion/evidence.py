@@ -62,12 +62,11 @@ def evidence_of(index: Index, store: Store, model: Model) -> Evidence:
     inputs = {dep.path.removeprefix("artifacts/"): dep.md5 for dep in index.inputs(evaluation)}
     kind = json.loads(report)["judge"]
     rows = [json.loads(line) for line in answers.splitlines()]
-    prompts = {row["prompt_id"]: row["prompt"] for row in rows}
     return Evidence(
         policy=policy,
         evaluation=evaluation.artifact,
         judge=kind if kind == "gold" else inputs["judge"],
-        prompts=hashlib.sha256(json.dumps(prompts, sort_keys=True).encode()).hexdigest(),
+        prompts=_asked(store, inputs["data"], {row["prompt_id"] for row in rows}),
         metrics=_metrics(model, json.loads(report)),
         tuned=_scores(rows, "tuned"),
         sft=_scores(rows, "sft"),
@@ -94,6 +93,17 @@ def win_rate_against(challenger: Evidence, champion: Evidence | None) -> Interva
         theirs = champion.tuned
     ids = sorted(challenger.tuned)
     return win_rate([challenger.tuned[key] for key in ids], [theirs[key] for key in ids]).interval
+
+
+def _asked(store: Store, data: str, ids: set[str]) -> str:
+    """A hash of the evaluated prompts, with all that a judge is told of them."""
+    content = store.read(data, "prompts.jsonl")
+    if content is None:
+        raise ArtifactError(
+            f"the prompts of the evaluation, artifact {data}, are neither in the cache nor on the remote"
+        )
+    rows = [row for row in map(json.loads, content.splitlines()) if row["id"] in ids]
+    return hashlib.sha256(json.dumps(sorted(rows, key=lambda row: row["id"])).encode()).hexdigest()
 
 
 def _evaluation(index: Index, model: Model) -> Derivation:

@@ -24,7 +24,7 @@ def check_gates(config: PromotionConfig, challenger: Evidence, champion: Evidenc
     """
     metrics = challenger.metrics
     if champion is None:
-        before, whom = {name: metrics.get(f"sft/{name}") for name in metrics}, "SFT"
+        before, whom = {name: metrics[f"sft/{name}"] for name in metrics if f"sft/{name}" in metrics}, "SFT"
     else:
         before, whom = dict(champion.metrics), "the champion"
     win = win_rate_against(challenger, champion)
@@ -41,25 +41,26 @@ def check_gates(config: PromotionConfig, challenger: Evidence, champion: Evidenc
         ("gold/hallucination", -1, config.hallucination_tolerance),
         ("gold/refusal", 1, config.refusal_tolerance),
     ):
-        old = before.get(name)
-        if name in metrics and old is not None:
-            gates.append(_no_worse(name, metrics[name], old, sign, tolerance))
+        if before.get(name) is not None:
+            gates.append(_no_worse(name, metrics.get(name), before[name], sign, tolerance))
     return gates + _budgets(config, metrics)
 
 
-def _no_worse(name: str, now: float, before: float, sign: int, tolerance: float) -> Gate:
-    worse = sign * (before - now)
-    return Gate(
-        name.removeprefix("gold/"),
-        worse <= tolerance,
-        f"{before:.3f} → {now:.3f}, asked: no worse by more than {tolerance:g}",
-    )
+def _no_worse(name: str, now: float | None, before: float, sign: int, tolerance: float) -> Gate:
+    words = f"{before:.3f} → {_shown(now)}, asked: no worse by more than {tolerance:g}"
+    return Gate(name.removeprefix("gold/"), now is not None and sign * (before - now) <= tolerance, words)
+
+
+def _shown(value: float | None) -> str:
+    return "not measured" if value is None else f"{value:.3f}"
 
 
 def _budgets(config: PromotionConfig, metrics: dict[str, float]) -> list[Gate]:
-    kl, length, sft_length = metrics["objective/kl"], metrics["response/length"], metrics["sft/response/length"]
+    kl, unmeasured = metrics.get("objective/kl"), float("nan")
+    length, sft_length = metrics.get("response/length", unmeasured), metrics.get("sft/response/length", unmeasured)
+    shown = "not measured" if kl is None else f"{kl:.2f} nats an answer"
     gates = [
-        Gate("KL", kl <= config.most_kl, f"{kl:.2f} nats an answer, asked: at most {config.most_kl:g}"),
+        Gate("KL", kl is not None and kl <= config.most_kl, f"{shown}, asked: at most {config.most_kl:g}"),
         Gate(
             "length",
             length <= config.most_length_growth * sft_length,

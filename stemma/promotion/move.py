@@ -5,14 +5,17 @@ history, and the link that serving reads and MLflow follow; what a kill left und
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import ChainMovedError, Document, Link
+from stemma.lineage.forgotten import FORGOTTEN
 from stemma.lineage.index import Index
 from stemma.lineage.names import Model
-from stemma.lineage.registry import Registered, Registry, Version
+from stemma.lineage.registering import catch_up
+from stemma.lineage.registry import TRIES, Registry, Version
 from stemma.lineage.served import link_of
 from stemma.lineage.sharing import SilentRemoteError, hand_on, take_over
 from stemma.lineage.store import Store
@@ -21,7 +24,7 @@ from stemma.promotion.settings import PromotionConfig
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
-"""Where the champion was before its last move."""
+"""The champion before the last promotion; a rollback goes back to it, and does not move it."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Desk:
     store: Store
     registry: Registry
     config: PromotionConfig
-    verify: Callable[[Model, bool], None]
-    """Re-hashes a model's family, with True on the remote too; raises where a byte or a record is wrong or missing."""
+    verify: Callable[[Model], None]
+    """Re-hashes a model's family, here and on the remote; raises where a byte or a record is wrong or missing."""
     follow: Callable[[], str | None]
     """Makes MLflow follow; returns why it does not."""
 
@@ -53,34 +56,48 @@ class Moved:
     """What is left to do, and why."""
 
 
-def begin(desk: Desk, reason: str, urgent: bool = False) -> Link | None:
-    """Take over what other clones did and finish what a killed act left; returns the newest act.
+def hear(root: Path, registry: Registry, urgent: bool = False) -> None:
+    """Take over what other clones did, before anything is looked up; what is urgent does not wait for a silent remote.
 
-    What is urgent does not wait for a Git remote that does not answer. Raises WorkspaceError where the act has no
-    reason, SilentRemoteError where it waits.
+    Raises SilentRemoteError where it waits.
+    """
+    try:
+        catch_up(root, registry)
+        take_over(root, FORGOTTEN)
+    except SilentRemoteError:
+        if not urgent:
+            raise
+
+
+def begin(desk: Desk, reason: str) -> Link | None:
+    """Finish what a killed act left; returns the newest act.
+
+    Raises WorkspaceError where the act has no reason that can be written down.
     """
     if not reason.strip():
         raise WorkspaceError('an act needs a reason that others can read later: --reason "…"')
     try:
-        take_over(desk.root, desk.registry.ref)
-    except SilentRemoteError:
-        if not urgent:
-            raise
-    head = desk.registry.head()
-    settle(desk.root, desk.store, desk.registry.at(head))
-    return head
+        reason.encode()
+    except UnicodeEncodeError:
+        raise WorkspaceError("the reason is not UTF-8 text, so nobody could read it later; type it anew") from None
+    settle(desk.root, desk.store, desk.registry)
+    return desk.registry.head()
 
 
 def move(desk: Desk, head: Link | None, alias: str, version: Version, act: Document) -> Moved:
     """Move an alias to a version, and let everything follow.
 
-    Raises ChainMovedError where somebody else moved the alias since `head`; nothing is done then.
+    Raises ChainMovedError where somebody else moved the alias since `head`, ArtifactError where the version's bytes
+    are not to be had as they were; nothing is done then.
     """
-    before = desk.registry.at(head)
+    seen = desk.registry.at(head).aliases.get(alias)
     lay_out(desk.root, desk.store, version.artifact)
-    link = _compare_and_set(desk, head, alias, version, act)
-    notes = _hand_on(desk, head, link)
-    return _follow(desk, before, alias, version, notes)
+    before, link = _compare_and_set(desk, head, alias, version, act)
+    if act["act"] == "rollback":
+        # What serves comes first; a Git remote may take its time.
+        settle(desk.root, desk.store, desk.registry)
+    notes = _hand_on(desk, before, link)
+    return _follow(desk, alias, seen, version, notes)
 
 
 def note(desk: Desk, head: Link | None, title: str, act: Document) -> None:
@@ -99,20 +116,26 @@ def note(desk: Desk, head: Link | None, title: str, act: Document) -> None:
 
 
 def stay(desk: Desk, alias: str, version: Version) -> Moved:
-    """Tell that a version has the alias already; what a killed act left is finished by now."""
-    return _follow(desk, desk.registry.read(), alias, version, [])
+    """Tell that a version has the alias already, and finish what a killed act left."""
+    lay_out(desk.root, desk.store, version.artifact)
+    return _follow(desk, alias, version.number, version, [])
 
 
-def _compare_and_set(desk: Desk, head: Link | None, alias: str, version: Version, act: Document) -> Link:
-    """Another run's registration does not stand in the way; another move of the same alias does."""
+def _compare_and_set(
+    desk: Desk, head: Link | None, alias: str, version: Version, act: Document
+) -> tuple[Link | None, Link]:
+    """Append the act; returns the act before it and the act.
+
+    Another run's registration does not stand in the way; another move of the same alias does.
+    """
     seen = desk.registry.at(head).aliases.get(alias)
-    while True:
-        moves = {alias: version.number}
-        if alias == CHAMPION and seen:
-            moves[PREVIOUS] = seen
-        title = f"{act['act']} {desk.registry.model}/{version.number} to {alias}"
+    moves = {alias: version.number}
+    if alias == CHAMPION and seen and act["act"] == "promote":
+        moves[PREVIOUS] = seen
+    title = f"{act['act']} {desk.registry.model}/{version.number} to {alias}"
+    for _ in range(TRIES):
         try:
-            return desk.registry.move(head, title, {**act, "moves": moves, "from": seen, "to": version.number})
+            link = desk.registry.move(head, title, {**act, "moves": moves, "from": seen, "to": version.number})
         except ChainMovedError:
             head = desk.registry.head()
             now = desk.registry.at(head).aliases.get(alias)
@@ -121,27 +144,31 @@ def _compare_and_set(desk: Desk, head: Link | None, alias: str, version: Version
                     f"{alias} moved to {desk.registry.model}/{now} while this was checked, so nothing was done; "
                     f"look at `stemma history {alias}`, and try again if it should move on"
                 ) from None
+        else:
+            return head, link
+    raise WorkspaceError(f"{desk.registry.ref} moves all the time; try again when fewer runs end at once")
 
 
-def _hand_on(desk: Desk, head: Link | None, link: Link) -> list[str]:
+def _hand_on(desk: Desk, before: Link | None, link: Link) -> list[str]:
     """Push the act; where another clone was faster the act is taken back, where the remote is down it is told."""
     try:
         hand_on(desk.root, desk.registry.ref)
     except ChainMovedError:
-        desk.registry.take_back(link, head)
+        desk.registry.take_back(link, before)
+        with suppress(WorkspaceError):
+            hear(desk.root, desk.registry)
+        settle(desk.root, desk.store, desk.registry)
         raise
     except WorkspaceError as error:
         return [f"other clones do not see this yet, push {desk.registry.ref} later: {error}"]
     return []
 
 
-def _follow(desk: Desk, before: Registered, alias: str, version: Version, notes: list[str]) -> Moved:
-    settle(desk.root, desk.store, desk.registry.read())
+def _follow(desk: Desk, alias: str, before: int | None, version: Version, notes: list[str]) -> Moved:
+    notes = [*notes, *settle(desk.root, desk.store, desk.registry)]
     unseen = desk.follow()
     if unseen:
-        notes = [*notes, f"MLflow does not follow yet, `stemma reconcile` makes it: {unseen}"]
-    old = before.aliases.get(alias)
+        notes.append(f"MLflow does not follow yet, `stemma reconcile` makes it: {unseen}")
     name = desk.registry.model
-    return Moved(
-        alias, f"{name}/{old}" if old else "", f"{name}/{version.number}", link_of(desk.root, name, alias), tuple(notes)
-    )
+    served = link_of(desk.root, name, alias)
+    return Moved(alias, f"{name}/{before}" if before else "", f"{name}/{version.number}", served, tuple(notes))

@@ -1,72 +1,87 @@
-"""The files that serving reads: a copy of each served artifact, and a link per alias that is swapped in one step."""
+"""The files that serving reads: a checked copy of each served artifact, and a link per alias, swapped in one step."""
 
+import hashlib
 import os
 import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from stemma.errors import ArtifactError
-from stemma.lineage.registry import Registered
+from stemma.errors import ArtifactError, StemmaError
+from stemma.lineage.locks import lock
+from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of, served_artifact
 from stemma.lineage.store import Store
-from stemma.stage.manifest import verify_manifest
+
+CHUNK = 1 << 20
 
 
-def lay_out(root: Path, store: Store, artifact: str) -> Path:
-    """Put a checked copy of an artifact where serving can read it; what is there and right stays.
+def lay_out(root: Path, store: Store, artifact: str) -> None:
+    """Put a checked copy of an artifact where serving can read it; a copy that is there and right stays.
 
-    Raises ArtifactError where a file is nowhere to be had, or is not what its id says.
+    Raises ArtifactError where a file is nowhere to be had as its id says.
     """
+    with _alone(root):
+        _lay_out(root, store, artifact)
+
+
+def settle(root: Path, store: Store, registry: Registry) -> list[str]:
+    """Let each alias's link go where Git says, whatever a killed act left; returns why a link could not.
+
+    One alias whose bytes are gone does not hold up the others.
+    """
+    unserved = []
+    with _alone(root):
+        now = registry.read()
+        for alias, number in now.aliases.items():
+            artifact = now.versions[number].artifact
+            served = served_artifact(root, now.name, alias) == artifact and copy_of(root, artifact).is_dir()
+            try:
+                if not served:
+                    _lay_out(root, store, artifact)
+                    _point(root, now.name, alias, artifact)
+            except (StemmaError, OSError) as error:
+                unserved.append(f"{now.name}@{alias} is not served: {error}")
+    return unserved
+
+
+def _alone(root: Path) -> AbstractContextManager[None]:
+    """One process at a time lays out and points, so that a slow one cannot put an old link over a new one."""
+    return lock(root / ".stemma" / "serving.lock")
+
+
+def _lay_out(root: Path, store: Store, artifact: str) -> None:
+    listing = store.files(artifact)
+    if listing is None:
+        raise ArtifactError(
+            f"artifact {artifact} is neither in the DVC cache nor on a remote; "
+            "`dvc exp pull RUN` brings a run's files, `stemma reproduce` says whether they can be made again"
+        )
     folder = copy_of(root, artifact)
-    if folder.exists():
-        try:
-            verify_manifest(folder)
-        except ArtifactError:
-            shutil.rmtree(folder)
-        else:
-            return folder
-    building = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    if _is_copy(folder, listing):
+        return
+    building = folder.with_name(f".{folder.name}")
     shutil.rmtree(building, ignore_errors=True)
-    for path, oid in _files(store, artifact).items():
+    building.mkdir(parents=True)
+    for path, oid in listing.items():
         _copy(store, oid, _within(building, path))
-    verify_manifest(building)
-    try:
-        building.rename(folder)
-    except OSError:
-        # Another process laid the same bytes out first.
-        shutil.rmtree(building)
-    return folder
+    if folder.exists():
+        shutil.rmtree(folder)
+    building.rename(folder)
 
 
-def point(root: Path, model: str, alias: str, artifact: str) -> None:
-    """Swap an alias's link to an artifact that is laid out."""
+def _is_copy(folder: Path, listing: Mapping[str, str]) -> bool:
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return there == set(listing) and all(_md5(folder / path) == oid for path, oid in listing.items())
+
+
+def _point(root: Path, model: str, alias: str, artifact: str) -> None:
     link = link_of(root, model, alias)
     link.parent.mkdir(parents=True, exist_ok=True)
-    fresh = link.with_name(f".{link.name}.{os.getpid()}")
+    fresh = link.with_name(f".{link.name}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(copy_of(root, artifact), link.parent))
     fresh.replace(link)
-
-
-def settle(root: Path, store: Store, registered: Registered) -> list[str]:
-    """Finish what a killed act left: each alias's link goes where Git says; returns the aliases whose link moved."""
-    moved = []
-    for alias, number in registered.aliases.items():
-        artifact = registered.versions[number].artifact
-        if served_artifact(root, registered.name, alias) != artifact:
-            lay_out(root, store, artifact)
-            point(root, registered.name, alias, artifact)
-            moved.append(alias)
-    return moved
-
-
-def _files(store: Store, artifact: str) -> dict[str, str]:
-    files = store.files(artifact)
-    if files is None:
-        raise ArtifactError(
-            f"artifact {artifact} is neither in the DVC cache nor on a remote; "
-            "`dvc exp pull RUN` brings a run's files, `stemma reproduce` makes them again"
-        )
-    return dict(files)
 
 
 def _within(folder: Path, path: str) -> Path:
@@ -78,11 +93,20 @@ def _within(folder: Path, path: str) -> Path:
 
 
 def _copy(store: Store, oid: str, target: Path) -> None:
-    place = next((place for place in store.places() if place.has(oid)), None)
-    if place is None:
-        raise ArtifactError(
-            f"object {oid} is neither in the DVC cache nor on a remote; `stemma verify` says what else is"
-        )
+    """Copy an object from the first place that holds it as its id says."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    with place.open(oid) as source, target.open("wb") as stream:
-        shutil.copyfileobj(source, stream)
+    for place in store.places():
+        if place.has(oid):
+            with place.open(oid) as source, target.open("wb") as stream:
+                shutil.copyfileobj(source, stream, CHUNK)
+            if _md5(target) == oid:
+                return
+    raise ArtifactError(
+        f"object {oid}, {target.name}, is neither in the DVC cache nor on a remote as its id says; "
+        "`stemma verify --repair` tells what can be done"
+    )
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,18 +1,24 @@
 """Promotion and rollback on a real repository and a real cache."""
 
 import json
+import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from flows.acts import roll_back_model
 from stemma.errors import ArtifactError, WorkspaceError
-from stemma.lineage.chain import ChainMovedError
+from stemma.lineage.chain import Chain, ChainMovedError
 from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.names import find_model
+from stemma.lineage.registering import catch_up, register_shared
 from stemma.lineage.registry import Registry
+from stemma.lineage.served import copy_of as copy_of_artifact
+from stemma.lineage.sharing import hand_on
 from stemma.promotion.act import RefusedError, promote
-from stemma.promotion.move import Desk
+from stemma.promotion.move import Desk, move
 from tests.family import FamilyProject, Made, copy_of
 from tests.policies import MODEL, PROMPTS, Policies
 from tests.promotion.acts import desk_of, promoted, rolled_back
@@ -126,7 +132,9 @@ def test_bytes_that_are_not_right_are_not_served(policies: Policies) -> None:
     damaged = policies.project.place(next(f["md5"] for f in files if f["relpath"] == "model.safetensors"))
     damaged.chmod(0o644)
     damaged.write_bytes(b"evil")
-    with pytest.raises(ArtifactError, match=r"model\.safetensors changed"):
+    with pytest.raises(
+        ArtifactError, match=r"model\.safetensors, is neither in the DVC cache nor on a remote as its id says"
+    ):
         promoted(policies, "good")
     assert not Registry(policies.path, MODEL).read().aliases
 
@@ -181,11 +189,10 @@ def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_pat
         late = Desk(**{**open_desk.__dict__, "verify": lambda *_: promoted(policies, "best")})
         with pytest.raises(ChainMovedError, match="somebody else moved refs/stemma/models/policy on Git remote origin"):
             promote(late, model, "champion", "a little late")
-    assert not Registry(other.path, MODEL).read().aliases
-    assert not (other.path / "serving" / MODEL / "champion").exists()
+    assert Registry(other.path, MODEL).read().aliases == {"champion": 2}
+    assert served(other) == b"best"
     with pytest.raises(RefusedError, match="against the champion"):
         promoted(other, "good")
-    assert served(other) == b"best"
 
 
 def test_a_plain_clone_keeps_its_acts_to_itself(policies: Policies, tmp_path: Path) -> None:
@@ -211,9 +218,118 @@ def test_a_rollback_does_not_wait_for_a_remote_that_is_down_and_a_promotion_does
         promoted(policies, "best")
 
 
-@pytest.mark.parametrize("alias", ["../../etc", "", "previous", "latest", "a b"])
+@pytest.mark.parametrize("alias", ["../../etc", "", "previous", "Latest", "v1", "V2", "a b"])
 def test_an_alias_is_a_plain_name(policies: Policies, alias: str) -> None:
     policies.add("good", BETTER)
     with desk_of(policies) as open_desk, pytest.raises(WorkspaceError, match="is no alias to promote to"):
         promote(open_desk, find_model(policies.path, open_desk.index, "good"), alias, "why not")
     assert not (policies.path / "serving").exists()
+
+
+def test_a_rollback_that_is_repeated_changes_nothing_more(policies: Policies) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        policies.add(name, scores)
+        promoted(policies, name)
+    assert rolled_back(policies).after == "policy/1"
+    again = rolled_back(policies)
+    assert (again.before, again.after) == ("policy/1", "policy/1")
+    assert served(policies) == b"good"
+    assert len(moves_of(policies.path, MODEL, "champion")) == 3
+
+
+def test_a_version_that_is_not_there_moves_nothing(policies: Policies) -> None:
+    version = policies.add("good", BETTER)
+    promoted(policies, "good")
+    with desk_of(policies) as open_desk, pytest.raises(WorkspaceError, match="holds what Stemma does not write"):
+        move(open_desk, open_desk.registry.head(), "champion", replace(version, number=5), {"act": "rollback"})
+    assert Registry(policies.path, MODEL).read().aliases == {"champion": 1}
+
+
+def test_evidence_that_was_tampered_with_is_none(policies: Policies) -> None:
+    policies.add("bad", [-1.0] * PROMPTS)
+    objects = [path for path in policies.project.cache.rglob("*") if path.is_file()]
+    answers = next(path for path in objects if b'"score": -1.0' in path.read_bytes())
+    answers.chmod(0o644)
+    answers.write_bytes(answers.read_bytes().replace(b"-1.0", b" 1.0"))
+    with pytest.raises(RefusedError, match=r"answers\.jsonl of artifact .* is damaged"):
+        promoted(policies, "bad")
+
+
+def test_the_bytes_of_another_alias_do_not_hold_up_a_rollback(policies: Policies) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        policies.add(name, scores)
+        promoted(policies, name)
+    lost = Registry(policies.path, MODEL).read().versions[2].artifact
+    shutil.rmtree(copy_of_artifact(policies.path, lost))
+    policies.project.place(lost).unlink()
+    back = rolled_back(policies)
+    assert (back.after, served(policies)) == ("policy/1", b"good")
+
+
+def test_a_served_copy_that_is_lost_or_changed_is_laid_out_again(policies: Policies) -> None:
+    version = policies.add("good", BETTER)
+    promoted(policies, "good")
+    copy = copy_of_artifact(policies.path, version.artifact)
+    (copy / "model.safetensors").write_bytes(b"evil")
+    promoted(policies, "good")
+    assert served(policies) == b"good"
+    shutil.rmtree(copy)
+    promoted(policies, "good")
+    assert served(policies) == b"good"
+
+
+def test_an_alias_in_the_chain_that_leads_out_of_the_project_is_refused(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    chain = Chain(policies.path, Registry(policies.path, MODEL).ref)
+    head = chain.head()
+    assert head
+    chain.append(head, "by hand", {"act": "promote"}, {**head.state, "aliases": {"../../../pwned": 1}})
+    with pytest.raises(WorkspaceError, match="holds what Stemma does not write"):
+        promoted(policies, "good")
+
+
+def test_a_lock_that_a_kill_left_on_the_ref_is_told_and_not_waited_for(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    (policies.path / ".git" / f"{Registry(policies.path, MODEL).ref}.lock").touch()
+    with pytest.raises(WorkspaceError, match=r"policy\.lock"):
+        promoted(policies, "good")
+
+
+def test_what_the_champion_measured_and_the_challenger_did_not_is_a_gate_that_fails(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    policies.add("silent", BEST, unmeasured=("gold/refusal", "objective/kl"))
+    promoted(policies, "good")
+    with pytest.raises(RefusedError, match=r"(?s)refusal: 0\.900 → not measured.*KL: not measured"):
+        promoted(policies, "silent")
+
+
+def test_two_clones_that_registered_while_the_remote_was_silent_both_keep_their_versions(
+    policies: Policies, tmp_path: Path
+) -> None:
+    policies.add("good", BETTER)
+    git = policies.project.git
+    git.run("init", "--quiet", "--bare", str(tmp_path / "remote.git"))
+    git.run("remote", "add", "origin", str(tmp_path / "remote.git"))
+    subprocess.run(
+        ["dvc", "remote", "add", "--default", "store", str(tmp_path / "store")], cwd=policies.path, check=True
+    )
+    git.run("push", "--quiet", "origin", "main", "refs/stemma/*:refs/stemma/*", "refs/exps/*:refs/exps/*")
+    other = Policies(copy_of(policies.project, tmp_path / "other"))
+    ours, theirs = policies.add("ours", BETTER), other.add("theirs", BEST)
+    assert ours.number == theirs.number == 2
+    hand_on(policies.path, Registry(policies.path, MODEL).ref)
+    catch_up(other.path, Registry(other.path, MODEL))
+    now = Registry(other.path, MODEL).read()
+    assert {number: version.run for number, version in now.versions.items()} == {1: "good", 2: "ours", 3: "theirs"}
+    version, unseen = register_shared(other.path, MODEL, "theirs", theirs.commit, "ppo", theirs.artifact)
+    assert (version.number, unseen) == (3, "")
+    assert not git.run("for-each-ref", "refs/stemma/rejoining")
+
+
+def test_a_version_of_another_model_is_not_rolled_back_to(policies: Policies) -> None:
+    for model in (MODEL, "other"):
+        version = policies.add(f"of {model}".replace(" ", "-"), BETTER)
+        Registry(policies.path, model).register(version.run, version.commit, version.stage, version.artifact)
+    promoted(policies, "policy/1")
+    with pytest.raises(WorkspaceError, match="other/1 is no version of policy"):
+        roll_back_model(policies.path, "other/1", "why not")

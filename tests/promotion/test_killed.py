@@ -38,7 +38,7 @@ def policies(tmp_path_factory: pytest.TempPathFactory) -> Policies:
 def act(kind: str) -> Callable[[Policies], Any]:
     if kind == "promote":
         return lambda policies: promoted(policies, "best")
-    return lambda policies: rolled_back(policies, to=1)
+    return rolled_back
 
 
 @pytest.mark.parametrize("kind", ["promote", "rollback"])
