@@ -37,7 +37,8 @@ def roll_back_model(root: Path, to: str | None, reason: str) -> str:
     registry = Registry(root, registered_model(root))
     hear(root, registry, urgent=True)
     with _desk(registry, root, PromotionConfig()) as desk:
-        target = find_version(root, desk.index, to) if to else None
+        # A bare number is a version of the model that is rolled back.
+        target = find_version(root, desk.index, f"{registry.model}/{to}" if to.isdecimal() else to) if to else None
         if target and target.registered != registry.model:
             raise WorkspaceError(f"{to} is no version of {registry.model}, whose champion is rolled back")
         return _told(desk, roll_back(desk, target.version if target else None, reason))
@@ -57,10 +58,11 @@ def _verify(root: Path, index: Index, store: Store, model: Model) -> None:
 
     faults = verify_family(root, index, store, model, remote=store.remote is not None)
     if faults:
-        told = "\n".join(f"  {fault.words}" for fault in faults[:5])
+        told = "\n".join(f"  {fault.place}: {fault.words}; {fault.remedy}" for fault in faults[:5])
+        where = " --remote" if store.remote else ""
         raise ArtifactError(
-            f"the family of {model.title} does not verify, {len(faults)} faults:\n{told}\n"
-            f"`stemma verify {model.run.name} --repair` mends what can be mended"
+            f"the family of {model.title} does not verify, faults: {len(faults)}\n{told}\n"
+            f"`stemma verify {model.run.name}{where} --repair` tells all, and mends what can be mended"
         )
 
 

@@ -18,6 +18,7 @@ from flows.stage_run import StageRunner
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import stage_environment
+from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.registering import register_shared
@@ -72,7 +73,7 @@ def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSe
         closing(Pipeline(workspace.path)) as pipeline,
     ):
         log, earlier = get_run_logger().info, list_runs(root)
-        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier)
+        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root))
         return _FlowRun(flow, stages, policy, runner).carry_out()
 
 
@@ -138,6 +139,9 @@ class _FlowRun:
         root, name, say = self.runner.workspace.root, self.runner.workspace.name, self.runner.display.say
         remote = shared_through(root)
         if remote is None:
+            return
+        if set(self.runner.artifacts.values()) & set(self.runner.tainted):
+            say("not pushed: it holds what was forgotten on request, or descends from it")
             return
         try:
             run_dvc(root, "exp", "push", "--force", remote, name)

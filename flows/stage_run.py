@@ -32,6 +32,8 @@ class StageRunner:
     log: Callable[[str], None]
     earlier: list[Run]
     """The runs on record when this one began, newest first."""
+    tainted: dict[str, str]
+    """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
@@ -68,6 +70,8 @@ class StageRunner:
             self.display.end_stage()
         entry = self.pipeline.locked(stage)
         self.artifacts[stage] = artifact_id(entry)
+        if self.artifacts[stage] in self.tainted:
+            self._say(f"{stage} is TAINTED: {self.tainted[self.artifacts[stage]]}")
         if watch.ran:
             self.ran.append(stage)
             self._say(f"{stage} done in {time.monotonic() - began:.0f} s")

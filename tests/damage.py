@@ -10,7 +10,7 @@ from typing import Any
 from mlflow import MlflowClient
 
 from stemma.lineage.chain import Chain
-from stemma.lineage.registry import Registry
+from stemma.lineage.registry import Registered, Registry, registered
 from stemma.lineage.served import copy_of, link_of
 from stemma.verification.fault import Fault, Kind
 from tests.whole_family import WholeProject, WholeRun, lock_text
@@ -109,7 +109,7 @@ class Damage:
         return Injected(self._registered(), False, undo, told)
 
     def mlflow_alias(self) -> Injected:
-        aliases = self.registry.read().aliases
+        aliases = self._now().aliases
         alias = self.chance.choice(sorted(aliases))
         other = self.chance.choice([number for number in range(1, 5) if number != aliases[alias]])
         self.client.set_registered_model_alias(MODEL, alias, str(other))
@@ -176,7 +176,7 @@ class Damage:
         return Injected(self._registered(), False, undo, lambda f: (f.kind, f.place) == (Kind.SERVED_LINK, str(link)))
 
     def served_file(self) -> Injected:
-        champion = self.registry.read().versions[self.registry.read().aliases["champion"]]
+        champion = self._now().versions[self._now().aliases["champion"]]
         files = [file for file in copy_of(self.whole.path, champion.artifact).rglob("*") if file.is_file()]
         file = self.chance.choice(files)
         _, undo = self._hurt(file)
@@ -204,9 +204,14 @@ class Damage:
         oid = self.chance.choice(sorted(held))
         return oid, held[oid]
 
+    def _now(self) -> Registered:
+        """What the chain says, damaged or not."""
+        head = self.registry.head()
+        return registered(MODEL, head.state if head else {})
+
     def policy_of(self, model: str) -> str:
         """The policy of a run, version or alias."""
-        now = self.registry.read()
+        now = self._now()
         if "@" in model:
             return now.versions[now.aliases[model.partition("@")[2]]].artifact
         if "/" in model:

@@ -49,4 +49,4 @@ def _history(options: argparse.Namespace) -> int:
     moves = moves_of(root, model if at else registered_model(root), alias)
     if options.json:
         return print_page(json.dumps(moves_json(moves), indent=2))
-    return print_page(moves_page(moves) or f"{alias} never moved; `stemma promote MODEL --to {alias}` moves it")
+    return print_page(moves_page(moves))

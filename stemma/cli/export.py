@@ -1,6 +1,7 @@
 """`stemma export | verify-export`: a model and its whole story in a signed folder, and the check of such a folder."""
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from stemma.cli.page import Commands, print_page
@@ -28,9 +29,13 @@ def _export(options: argparse.Namespace) -> int:
     from stemma.export.export import export
     from stemma.export.folder import check_free
     from stemma.export.keys import new_key, signing_key
+    from stemma.lineage.forgotten import FORGOTTEN
+    from stemma.lineage.sharing import SilentRemoteError, take_over
 
     root = find_project(Path.cwd())
     check_free(options.to)
+    with suppress(SilentRemoteError):
+        take_over(root, FORGOTTEN)
     lines = [f"made a signing key: {new_key()}"] if options.new_key else []
     done = export(root, options.model, options.to, signing_key(), stage_values(ProjectSettings()))
     lines += [

@@ -7,6 +7,7 @@ from typing import Any
 
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import Document
+from stemma.lineage.names import check_registered
 from stemma.lineage.registry import Registry, applied
 
 
@@ -33,8 +34,10 @@ class Move:
 def moves_of(root: Path, model: str, alias: str) -> list[Move]:
     """Every move of an alias, oldest first.
 
-    Raises WorkspaceError where an act and what holds since do not fit: somebody wrote the chain by hand.
+    Raises WorkspaceError where there is no such model or alias, or where an act and what holds since do not fit:
+    somebody wrote the chain by hand.
     """
+    check_registered(root, model)
     registry = Registry(root, model)
     moves: list[Move] = []
     state: Document = {}
@@ -62,6 +65,11 @@ def moves_of(root: Path, model: str, alias: str) -> list[Move]:
                 )
             )
         state = after
+    if not moves:
+        known = ", ".join(state.get("aliases", {})) or "none yet"
+        raise WorkspaceError(
+            f"no alias {alias!r} of {model} ever moved; there is: {known}. `stemma promote VERSION --to ALIAS` sets one"
+        )
     return moves
 
 

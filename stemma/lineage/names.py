@@ -57,10 +57,10 @@ def find_version(root: Path, index: Index, name: str) -> Model:
 
     Raises WorkspaceError where there is none.
     """
-    model, mark, which = re.split(r"([@/])", name, maxsplit=1)
-    if model not in models(root):
-        known = ", ".join(models(root)) or "none yet; a finished flow registers its policy"
-        raise WorkspaceError(f"no registered model is named {model!r}; there is: {known}{fetch_hint(root)}")
+    model, mark, which = [*re.split(r"([@/])", name, maxsplit=1), "", ""][:3]
+    check_registered(root, model)
+    if not mark:
+        raise WorkspaceError(f"{name!r} is no version; write {model}/NUMBER or {model}@ALIAS")
     now = Registry(root, model).read()
     numbers = {str(number): number for number in now.versions} if mark == "/" else now.aliases
     if which not in numbers:
@@ -68,6 +68,13 @@ def find_version(root: Path, index: Index, name: str) -> Model:
         raise WorkspaceError(f"there is no {name}; there is: {known}{fetch_hint(root)}")
     version = now.versions[numbers[which]]
     return model_of(index, now, version)
+
+
+def check_registered(root: Path, model: str) -> None:
+    """Raise WorkspaceError where no registered model has that name; it says what there is."""
+    if model not in models(root):
+        known = ", ".join(models(root)) or "none yet; a finished flow registers its policy"
+        raise WorkspaceError(f"no registered model is named {model!r}; there is: {known}{fetch_hint(root)}")
 
 
 def model_of(index: Index, registered: Registered, version: Version) -> Model:

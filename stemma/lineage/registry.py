@@ -61,7 +61,7 @@ class Registry:
 
     def at(self, link: Link | None) -> Registered:
         """What held after a link."""
-        return registered(self.model, link.state if link else {})
+        return checked(registered(self.model, link.state if link else {}))
 
     def head(self) -> Link | None:
         """The newest act."""
@@ -89,7 +89,7 @@ class Registry:
         Raises ChainMovedError where it is not, WorkspaceError where a version is not there.
         """
         state = applied(after.state if after else {}, act)
-        registered(self.model, state)
+        checked(registered(self.model, state))
         return self._chain.append(after, title, act, state)
 
     def take_back(self, link: Link, before: Link | None) -> None:
@@ -124,15 +124,23 @@ def registered(model: str, state: Document) -> Registered:
     """A state's JSON as what it means."""
     versions = {int(number): Version(**version) for number, version in state.get("versions", {}).items()}
     aliases = dict(state.get("aliases", {}))
-    names = [*aliases, *(version.artifact for version in versions.values())]
+    return Registered(model, versions, aliases)
+
+
+def checked(now: Registered) -> Registered:
+    """What holds, if an act may rest on it: its names become names of files, and its aliases must lead somewhere.
+
+    Raises WorkspaceError where somebody else wrote it.
+    """
+    names = [*now.aliases, *(version.artifact for version in now.versions.values())]
     faults = [name for name in names if not PLAIN.fullmatch(name)]
-    faults += [alias for alias, number in aliases.items() if number not in versions]
+    faults += [alias for alias, number in now.aliases.items() if number not in now.versions]
     if faults:
         raise WorkspaceError(
-            f"{MODELS}{model} holds what Stemma does not write: {', '.join(map(repr, faults))}. Look with "
-            f"`git log {MODELS}{model}`; `git update-ref` puts the ref back to the last commit that is right"
+            f"{MODELS}{now.name} holds what Stemma does not write: {', '.join(map(repr, faults))}. Look with "
+            f"`git log {MODELS}{now.name}`; `git update-ref` puts the ref back to the last commit that is right"
         )
-    return Registered(model, versions, aliases)
+    return now
 
 
 def models(root: Path) -> list[str]:

@@ -241,7 +241,8 @@ class Store:
                 return content
         if holding:
             raise ArtifactError(
-                f"{file} of artifact {artifact} is damaged in {holding[0].name}: it is not {oid} any more"
+                f"{file} of artifact {artifact} is damaged in {holding[0].name}: it is not {oid} any more; "
+                "`stemma verify` says what else is, and what mends it"
             )
         return None
 

@@ -90,8 +90,8 @@ def _registered(desk: Desk, model: Model) -> Version:
         if (version.commit, version.artifact) == (model.run.commit, model.derivation.artifact):
             return version
     raise WorkspaceError(
-        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes, "
-        f"and `stemma history {desk.registry.model}` lists what there is"
+        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes. "
+        f"The versions are {', '.join(f'{desk.registry.model}/{number}' for number in desk.registry.read().versions)}"
     )
 
 

@@ -24,7 +24,7 @@ def check_experiments(subject: Subject) -> list[Fault]:
         made = next((m.dvc_id for m in reversed(subject.members) if m.run and m.run.commit == commit), "")
         place = f"Git remote {remote}, {ref}"
         if ref not in there:
-            words = f"experiment {run}, commit {commit[:10]}, is not there"
+            words = f"experiment {run}, commit {commit[:10]}, is not on Git remote {remote}"
             faults.append(Fault(Kind.GIT_REMOTE, place, words, f"`dvc exp push {remote} {run}`", made))
         elif there[ref] != commit:
             words = f"experiment {run} is commit {there[ref][:10]} there and {commit[:10]} here"

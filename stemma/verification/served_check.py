@@ -16,6 +16,8 @@ def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) ->
     faults: list[Fault] = []
     served = {(model, alias): served_artifact(root, model, alias) or "" for model, alias in served_aliases(root)}
     known = {model.now.name: model.now for model in subject.registered}
+    for name in {name for name, _ in served} & set(known):
+        faults += [_unserved(root, name, alias) for alias in known[name].aliases if (name, alias) not in served]
     for (name, alias), artifact in served.items():
         now = known.get(name)
         version = now.versions.get(now.aliases.get(alias, 0)) if now else None
@@ -24,6 +26,15 @@ def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) ->
     for artifact in sorted(set(served.values()) & set(listings) & set(subject.family.members)):
         faults += _file_faults(copy_of(root, artifact), artifact, listings[artifact])
     return faults
+
+
+def _unserved(root: Path, name: str, alias: str) -> Fault:
+    words = f"{name}@{alias} is not served: there is no link"
+    return Fault(Kind.SERVED_LINK, str(link_of(root, name, alias)), words, _again(name, alias), "")
+
+
+def _again(name: str, alias: str) -> str:
+    return f"`stemma promote {name}@{alias} --to {alias} --reason …` moves nothing and puts the link right"
 
 
 def _link_faults(root: Path, served_as: tuple[str, str], artifact: str, version: Version | None) -> Iterator[Fault]:
@@ -36,8 +47,7 @@ def _link_faults(root: Path, served_as: tuple[str, str], artifact: str, version:
         words = f"what is served as {name}@{alias} lies at {link.resolve()}, where Stemma puts nothing"
     else:
         return
-    remedy = "`stemma promote` or `stemma rollback` of the right version puts the link right"
-    yield Fault(Kind.SERVED_LINK, str(link), words, remedy, artifact)
+    yield Fault(Kind.SERVED_LINK, str(link), words, _again(name, alias), artifact)
 
 
 def _file_faults(folder: Path, artifact: str, listing: Mapping[str, str]) -> Iterator[Fault]:
@@ -51,7 +61,7 @@ def _file_faults(folder: Path, artifact: str, listing: Mapping[str, str]) -> Ite
             words = f"served file {path} of {artifact[:10]} changed"
         else:
             continue
-        remedy = f"`rm -r {folder}`, then `stemma promote` or `stemma rollback` lays it out again"
+        remedy = "`stemma promote` of the version that has the alias moves nothing and lays the files out again"
         yield Fault(Kind.SERVED_FILE, str(folder / path), words, remedy, artifact)
 
 

@@ -12,7 +12,7 @@ from stemma.lineage.git import Git
 from stemma.lineage.index import Index
 from stemma.lineage.names import Model
 from stemma.lineage.raw_files import RawFile, id_of, raw_files
-from stemma.lineage.registry import MODELS, Registered, Registry, models
+from stemma.lineage.registry import MODELS, Registered, Registry, models, registered
 from stemma.lineage.store import Store
 from stemma.verification.record import Record, read_records
 
@@ -94,7 +94,7 @@ class Subject:
             registry = Registry(self.root, name)
             try:
                 acts = registry.acts()
-                found[name] = RegisteredModel(registry.at(acts[-1] if acts else None), acts)
+                found[name] = RegisteredModel(registered(name, acts[-1].state if acts else {}), acts)
             except WorkspaceError as error:
                 found[name] = str(error)
             except (TypeError, ValueError, AttributeError) as error:
