@@ -101,6 +101,7 @@ def _forget(options: argparse.Namespace) -> int:
     from stemma.lineage.forgotten import FORGOTTEN
     from stemma.lineage.index import open_index
     from stemma.lineage.sharing import take_over
+    from stemma.lineage.sources import find_labeller
     from stemma.lineage.store import Store
 
     if options.plan and options.purge:
@@ -112,6 +113,9 @@ def _forget(options: argparse.Namespace) -> int:
         take_over(root, FORGOTTEN)
     with closing(open_index(root)) as index, Store(root) as store:
         request = Request(root, index, store, _wanted(options))
+        if options.annotator and not request.roots:
+            # A misspelt name must not read as "we hold nothing": this tells whose verdicts there are.
+            find_labeller(root, index, store, "annotator", options.annotator.strip())
         print(plan_page(request), flush=True)
         if options.plan:
             return print_page("\nNothing was changed; --apply cleans, --apply --purge removes the bytes as well.")

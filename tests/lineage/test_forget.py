@@ -333,6 +333,8 @@ def test_by_command(
         assert main(["forget", "--record", ASK_ID, *words]) == 2
     assert main(["forget", "--subject", " ", "--plan"]) == 2
     assert "nothing is named" in capsys.readouterr().err
+    assert main(["forget", "--annotator", "nobody", "--plan"]) == 2
+    assert "no annotator is named 'nobody'; on record:" in capsys.readouterr().err
     assert main(["forget", "--subject", ZOE.text, "--plan"]) == 0
     assert "Nothing was changed" in capsys.readouterr().out
     assert not taints(project.path)
