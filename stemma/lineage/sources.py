@@ -39,6 +39,8 @@ def find_source(root: Path, index: Index, name: str) -> Source:
     """
     if "@" in name:
         return _at(root, index, name)
+    if (root / name).is_file():
+        raise WorkspaceError(f"{name} is a file; say which of its states: {name}@HEAD, or another commit")
     if "/" in name:
         return _version(root, index, name)
     found = {model.derivation.artifact: model.title for model in meanings(index, name)}

@@ -199,6 +199,7 @@ def test_a_code_file_reaches_what_was_made_with_it_as_it_was_then(project: Famil
     ("name", "words"),
     [
         ("clam", ["'clam' is not a run", "calm"]),
+        ("params.yaml", ["params.yaml is a file", "params.yaml@HEAD"]),
         ("polcy@champion", ["no registered model is named 'polcy'", "policy"]),
         ("policy@champ", ["there is no policy@champ", "policy@champion"]),
         ("tasks/ppo.py@1234567", ["there is no commit '1234567' in this clone"]),
