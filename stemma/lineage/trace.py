@@ -137,6 +137,6 @@ def labellers(store: Store, member: Member) -> dict[str, int]:
     for file in LABELS:
         rows = (store.read(member.dvc_id, file) or b"").splitlines()
         if rows:
-            told = Counter(json.loads(row)["annotator"] or "unnamed" for row in rows)
+            told = Counter(json.loads(row).get("annotator") or "unnamed" for row in rows)
             return dict(sorted(told.items()))
     return {}

@@ -71,6 +71,14 @@ def test_a_policy_that_began_from_an_earlier_round_goes_on_into_that_round(tmp_p
     assert runs == ["round-2", "round-2", "round-1", "round-1"]
 
 
+def test_labels_that_name_nobody_are_counted_too(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    rows = {"verdicts.jsonl": b"", "comparisons.jsonl": b'{"chosen": "a"}\n{"chosen": "b", "annotator": "ada"}\n'}
+    label = project.artifact("label", rows)
+    project.run("own", [Made("label", label, 3, {})])
+    assert told(project, "own").facts[label].labellers == {"ada": 1, "unnamed": 1}
+
+
 def test_a_taint_is_told(tmp_path: Path) -> None:
     project = FamilyProject(tmp_path / "project")
     data, ppo = "a" * 32, "b" * 32
