@@ -3,6 +3,7 @@
 import json
 import re
 
+from stemma.lineage.forgotten import FORGOTTEN, Tombstones
 from stemma.lineage.runs import artifact_id
 from tests.project import Project
 
@@ -60,3 +61,12 @@ def test_damaged_bytes_in_the_cache_are_noticed_before_they_are_used(undisturbed
 
 def _sharded(md5: str) -> str:
     return f"{md5[:2]}/{md5[2:]}"
+
+
+def test_what_was_forgotten_on_request_does_not_come_back_unseen(undisturbed: Project) -> None:
+    label = artifact_id(undisturbed.found("straight").lock["label"])
+    Tombstones(undisturbed.path).add("forget", {"act": "forget"}, {label: "a request of May"}, {})
+    try:
+        assert "label is TAINTED: a request of May" in undisturbed.run("dpo", "tainted")
+    finally:
+        undisturbed.git("update-ref", "-d", FORGOTTEN)
