@@ -72,6 +72,6 @@ def _told(desk: Desk, moved: Moved) -> str:
     else:
         lines = [moves_page(moves_of(desk.root, desk.registry.model, moved.alias)[-1:])]
     served = moved.served.relative_to(desk.root)
-    return "\n".join(
-        [*lines, f"  serving reads {served} → {moved.served.readlink()}", *(f"  {n}" for n in moved.notes)]
-    )
+    if moved.served.is_symlink():
+        lines.append(f"  serving reads {served} → {moved.served.readlink()}")
+    return "\n".join([*lines, *(f"  {note}" for note in moved.notes)])

@@ -58,8 +58,11 @@ class Projection:
 
     def _hear(self, future: "Future[tuple[T, list[str]]]") -> None:
         error = future.exception()
-        if error:
+        if isinstance(error, BrokenExecutor):
             self._lose(error)
+            return
+        if error:
+            self._say(f"MLflow does not show all of this run, `stemma reconcile` does: {type(error).__name__} {error}")
             return
         for text in future.result()[1]:
             self._say(text)

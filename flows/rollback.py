@@ -14,7 +14,7 @@ def rollback(reason: str, to: str = "") -> str:
 
     Args:
         reason: Why; it stands in the history for ever.
-        to: Which version, such as policy/6; empty takes the champion before the last move.
+        to: Which version, such as policy/6; empty takes the champion before the last promotion.
     """
     told = roll_back_model(find_project(Path.cwd()), to or None, reason)
     get_run_logger().info(told)

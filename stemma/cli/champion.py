@@ -18,7 +18,9 @@ def add_commands(commands: Commands) -> None:
     promote.set_defaults(command=_promote)
 
     rollback = commands.add_parser("rollback", help="put an earlier version back as champion")
-    rollback.add_argument("--to", metavar="VERSION", help="policy/6; without it, the champion before the last move")
+    rollback.add_argument(
+        "--to", metavar="VERSION", help="policy/6; without it, the champion before the last promotion"
+    )
     rollback.add_argument("--reason", required=True, help="why; others will read it")
     rollback.set_defaults(command=_rollback)
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from unicodedata import normalize
 
@@ -18,7 +20,7 @@ FORGOTTEN_TEXT = "forgotten"
 FORM_FIELDS = ("text", "prompt", "completion", "messages", "chosen", "rejected")
 
 
-class Wanted:
+class Wanted(ABC):
     """What is to be forgotten."""
 
     kind: str
@@ -28,11 +30,11 @@ class Wanted:
     def __init__(self, text: str) -> None:
         self.text = text
 
+    @abstractmethod
     def in_row(self, row: Any) -> bool:
         """Whether a row of a dataset is one of those that are meant."""
-        raise NotImplementedError
 
-    def learn(self, row: Any) -> None:
+    def learn(self, row: Any) -> None:  # noqa: B027 -- most requests have nothing to learn
         """Look at a row before any is decided on."""
 
     def hide(self, text: str) -> str:
@@ -140,12 +142,11 @@ def _prompts(row: Any) -> Iterator[Conversation]:
     """What may be a prompt in a row: as a reader of raw files takes it, and each conversation up to any turn."""
     if not isinstance(row, dict):
         return
-    try:
+    # A row that no reader of raw files takes has no prompt of that kind, and its conversations are looked at below.
+    with suppress(RowFault):
         prompt = read_example({field: row[field] for field in FORM_FIELDS if field in row}).prompt
         if prompt:
             yield prompt
-    except RowFault:
-        pass
     for value in row.values():
         turns = _turns(value)
         yield from (turns[:end] for end in range(1, len(turns) + 1))

@@ -33,8 +33,11 @@ def test_accuracy_stands_beside_what_length_alone_would_reach() -> None:
     }
 
 
-def test_what_is_better_than_chance_passes() -> None:
-    require_better_than_chance(measured(validation=(70, 100), test=(10, 100)), "the model", REMEDY)
+def test_what_is_better_than_chance_passes_and_what_only_looks_so_does_not() -> None:
+    """The lower end of the interval decides: it is 51.2 % for 61 of 100, and 49.2 % for 59."""
+    require_better_than_chance(measured(validation=(61, 100), test=(10, 100)), "the model", REMEDY)
+    with pytest.raises(TrainingError, match="59"):
+        require_better_than_chance(measured(validation=(59, 100), test=(100, 100)), "the model", REMEDY)
 
 
 def test_chance_is_told_with_its_numbers_and_the_remedy() -> None:
@@ -55,5 +58,7 @@ def test_with_few_of_both_they_decide_together() -> None:
         require_better_than_chance(measured(validation=(15, 30), test=(16, 30)), "the model", REMEDY)
 
 
-def test_without_held_out_pairs_nothing_is_held_against_chance() -> None:
+def test_without_held_out_pairs_nothing_is_held_against_chance_and_with_one_something_is() -> None:
     require_better_than_chance({}, "the model", REMEDY)
+    with pytest.raises(TrainingError, match="of 1 test pairs"):
+        require_better_than_chance({"test": measured(validation=(1, 1), test=(0, 1))["test"]}, "the model", REMEDY)
