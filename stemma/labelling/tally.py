@@ -25,7 +25,7 @@ def tally(judged: Sequence[JudgedPair]) -> dict[str, object]:
         "ties": dict(sorted(Counter(pair.pair.prompt.split for pair in judged if pair.truth == "tie").items())),
         "annotators": {
             name: _errors([wrong for verdict, wrong in verdicts if verdict.annotator == name])
-            for name in sorted({verdict.annotator for verdict, _ in verdicts})
+            for name in sorted({verdict.annotator for verdict, _ in verdicts if verdict.annotator})
         },
         "all_annotators": _errors([wrong for _, wrong in verdicts]),
         "agreement": {"pairs": len(twice), "share": _share(agreed, len(twice))},

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 Split = Literal["train", "judge", "validation", "test"]
 """Which prompts may be used for what: training, training the judge, choosing settings, and the final evaluation."""
@@ -72,6 +72,10 @@ class Response(Record):
     finished: bool
 
 
+Origin = dict[str, JsonValue]
+"""What the source of a row says beyond what a row needs: worker, batch, time, the policy that wrote an answer, …"""
+
+
 class Comparison(Record):
     """A labelled pair of answers to one prompt."""
 
@@ -81,6 +85,14 @@ class Comparison(Record):
     rejected: str = Field(min_length=1)
     split: Split
     annotator: str | None = None
+    """The person, or simulated annotator, whose verdict it is; None where several gave it or nobody is named."""
+    judge: str | None = None
+    """The AI judge whose verdict it is."""
+    probability: float | None = Field(None, ge=0.5, le=1)
+    """Chance that the chosen answer is the better one, for training on soft labels; None is a plain label."""
+    weight: float = Field(1.0, gt=0)
+    """How much it counts in training, against a plain comparison."""
+    origin: Origin | None = None
 
     @model_validator(mode="after")
     def _answers_differ(self) -> "Comparison":
@@ -90,13 +102,26 @@ class Comparison(Record):
 
 
 class Verdict(Record):
-    """What one annotator said of two answers, ties included."""
+    """What one annotator or AI judge said of two answers, ties and skips included."""
 
     prompt_id: str
-    annotator: str
+    annotator: str | None = None
+    judge: str | None = None
     first: str
     second: str
-    choice: Literal["first", "second", "tie"]
+    choice: Literal["first", "second", "tie", "both_bad", "skip"]
+    probability: float | None = Field(None, ge=0, le=1)
+    """Chance that `first` is the better one, as an AI judge puts it."""
+    strength: int | None = Field(None, ge=1, le=3)
+    """How much better: 1 slightly, 2 clearly, 3 far."""
+    note: str | None = None
+    origin: Origin | None = None
+
+    @model_validator(mode="after")
+    def _one_gave_it(self) -> "Verdict":
+        if (self.annotator is None) == (self.judge is None):
+            raise ValueError("a verdict has either an annotator or a judge")
+        return self
 
 
 class Reject(Record):
