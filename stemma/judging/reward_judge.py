@@ -6,7 +6,7 @@ from typing import Literal
 
 from stemma.config import MachineConfig
 from stemma.judging.judge import Answer
-from stemma.models.chat import encode_prompts, encode_texts, render_answer
+from stemma.models.chat import encode_answers, encode_prompts
 from stemma.models.scalar import load_scalar_model
 from stemma.models.scoring import score_rows
 from stemma.models.tokenizer import load_tokenizer
@@ -30,8 +30,6 @@ class RewardModelJudge:
     def score(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[float]:
         """The reward model's score of answers[i] to prompts[i]; an unfinished answer is read without an end of turn."""
         before = encode_prompts(self._tokenizer, [prompt.messages for prompt in prompts])
-        after = encode_texts(self._tokenizer, [self._render(answer) for answer in answers])
+        texts, finished = [answer.text for answer in answers], [answer.finished for answer in answers]
+        after = encode_answers(self._tokenizer, texts, finished)
         return score_rows(self._model, [p + a for p, a in zip(before, after, strict=True)], self._batch_size)
-
-    def _render(self, answer: Answer) -> str:
-        return render_answer(self._tokenizer, answer.text) if answer.finished else answer.text

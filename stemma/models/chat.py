@@ -10,6 +10,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 
 from stemma.errors import DataError
+from stemma.models.spoken import Spoken
 from stemma.records.types import Conversation
 
 Ids = list[int]
@@ -39,11 +40,6 @@ def render_prompts(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[C
     return cast("list[str]", rendered)
 
 
-def render_answer(tokenizer: PreTrainedTokenizerBase, completion: str) -> str:
-    """The assistant's turn as text: what it says, and the token that ends it."""
-    return completion + str(tokenizer.eos_token)
-
-
 def render_conversation(tokenizer: PreTrainedTokenizerBase, messages: Conversation) -> str:
     """A whole conversation as text, its assistant turns closed; used to pre-train on conversations."""
     return cast("str", tokenizer.apply_chat_template([message.model_dump() for message in messages], tokenize=False))
@@ -59,12 +55,23 @@ def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> li
 
 def encode_prompts(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Conversation]) -> list[Ids]:
     """Token ids of prompts, each ending with the header of the assistant's turn."""
-    return encode_texts(tokenizer, render_prompts(tokenizer, conversations))
+    spoken = Spoken(tokenizer)
+    return spoken.encode(render_prompts(tokenizer, [spoken.hide(messages) for messages in conversations]))
 
 
-def encode_answers(tokenizer: PreTrainedTokenizerBase, completions: Sequence[str]) -> list[Ids]:
-    """Token ids of answers, each ending with the end-of-sequence token."""
-    return encode_texts(tokenizer, [render_answer(tokenizer, completion) for completion in completions])
+def encode_conversations(tokenizer: PreTrainedTokenizerBase, conversations: Sequence[Conversation]) -> list[Ids]:
+    """Token ids of whole conversations, their assistant turns closed."""
+    spoken = Spoken(tokenizer)
+    return spoken.encode([render_conversation(tokenizer, spoken.hide(messages)) for messages in conversations])
+
+
+def encode_answers(
+    tokenizer: PreTrainedTokenizerBase, completions: Sequence[str], finished: Sequence[bool] | None = None
+) -> list[Ids]:
+    """Token ids of answers, each ending with the end-of-sequence token; one that is not `finished` has none."""
+    end = [tokenizer.eos_token_id]
+    ids = Spoken(tokenizer).encode_plain(completions)
+    return [row + end * done for row, done in zip(ids, finished or [True] * len(ids), strict=True)]
 
 
 def check_fits(prompt_lengths: Sequence[int], context: int, max_new_tokens: int, ids: Sequence[str]) -> None:

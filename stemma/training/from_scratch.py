@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from stemma.models.chat import Ids, encode_texts, render_answer, render_conversation
+from stemma.models.chat import Ids, encode_answers, encode_conversations
 from stemma.models.policy import save_policy
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import build_tokenizer
@@ -40,13 +40,9 @@ def _spoken(documents: Sequence[Document]) -> Iterator[str]:
 
 def _encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:
     """Token ids of documents, each closed by the end-of-sequence token."""
-    texts = [
-        render_answer(tokenizer, document.text)
-        if document.text
-        else render_conversation(tokenizer, document.messages or ())
-        for document in documents
-    ]
-    return encode_texts(tokenizer, texts)
+    plain = iter(encode_answers(tokenizer, [document.text for document in documents if document.text]))
+    spoken = iter(encode_conversations(tokenizer, [row.messages or () for row in documents if not row.text]))
+    return [next(plain if document.text else spoken) for document in documents]
 
 
 def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

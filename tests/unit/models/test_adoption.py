@@ -23,7 +23,7 @@ from transformers import (
 from stemma.config import LoraConfig
 from stemma.errors import ArtifactError
 from stemma.models.adoption import adopt, fit_model, fit_tokenizer
-from stemma.models.chat import encode_answers, encode_prompts, render_answer, render_prompt
+from stemma.models.chat import encode_answers, encode_prompts, render_prompt
 from stemma.models.policy import load_policy, save_policy
 from stemma.models.scalar import load_scalar_model, save_scalar_model, token_values, trainable_scalar_model
 from stemma.models.tokenizer import CHAT_TEMPLATE, PAD
@@ -117,7 +117,7 @@ def test_a_turn_ends_with_the_token_that_the_models_own_template_writes() -> Non
     assert tokenizer.eos_token == end
     question = conversation("where does bok live ?")
     assert render_prompt(tokenizer, question).endswith("<|im_start|>assistant\n")
-    assert render_answer(tokenizer, "ruda") == "ruda<|im_end|>"
+    assert tokenizer.decode(encode_answers(tokenizer, ["ruda"])[0]) == "ruda<|im_end|>"
     (prompt,), (answer,) = encode_prompts(tokenizer, [question]), encode_answers(tokenizer, ["ruda"])
     assert tokenizer.decode(prompt + answer) == (
         "<|im_start|>user\nwhere does bok live ?<|im_end|>\n<|im_start|>assistant\nruda<|im_end|>"
