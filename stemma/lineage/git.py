@@ -97,19 +97,24 @@ class Git:
             capture_output=True,
             check=True,
         ).stdout
-        found: dict[str, str | None] = {}
-        position = 0
-        for name in names:
-            end = done.index(b"\n", position)
-            header = done[position:end]
-            position = end + 1
-            if header.endswith(b" missing"):
-                found[name] = None
-                continue
-            size = int(header.rsplit(b" ", 1)[1])
-            found[name] = done[position : position + size].decode("utf-8", "replace")
-            position += size + 1
-        return found
+        return {name: found and found[1].decode("utf-8", "replace") for name, found in parse_batch(names, done).items()}
+
+
+def parse_batch(names: Sequence[str], output: bytes) -> dict[str, tuple[str, bytes] | None]:
+    """Kind and bytes of each object in what `git cat-file --batch` prints of names; None where there is no such one."""
+    found: dict[str, tuple[str, bytes] | None] = {}
+    position = 0
+    for name in names:
+        end = output.index(b"\n", position)
+        header = output[position:end]
+        position = end + 1
+        if header.endswith((b" missing", b" ambiguous")):
+            found[name] = None
+            continue
+        _, kind, size = header.rsplit(b" ", 2)
+        found[name] = kind.decode(), output[position : position + int(size)]
+        position += int(size) + 1
+    return found
 
 
 def find_project(start: Path) -> Path:

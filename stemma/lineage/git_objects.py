@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stemma.errors import WorkspaceError
-from stemma.lineage.git import Git
+from stemma.lineage.git import Git, parse_batch
 
 
 def read_objects(root: Path, names: Sequence[str]) -> dict[str, bytes | None]:
@@ -16,7 +16,8 @@ def read_objects(root: Path, names: Sequence[str]) -> dict[str, bytes | None]:
     listed = "".join(f"{name}\n" for name in names).encode()
     done = subprocess.run(["git", "cat-file", "--batch"], cwd=root, input=listed, capture_output=True, check=False)
     if done.returncode == 0:
-        return _parsed(names, done.stdout)
+        objects = parse_batch(names, done.stdout)
+        return {name: found[1] if found and found[0] in {"blob", "commit"} else None for name, found in objects.items()}
     if len(names) == 1:
         return {names[0]: None}
     return {name: found for name in names for found in read_objects(root, [name]).values()}
@@ -50,20 +51,3 @@ def remote_refs(root: Path, remote: str, *patterns: str) -> dict[str, str]:
             f"`git remote get-url {remote}` and try again: {error}"
         ) from None
     return {name: commit for commit, name in (line.split("\t") for line in listed.splitlines())}
-
-
-def _parsed(names: Sequence[str], output: bytes) -> dict[str, bytes | None]:
-    found: dict[str, bytes | None] = {}
-    position = 0
-    for name in names:
-        end = output.index(b"\n", position)
-        header = output[position:end]
-        position = end + 1
-        if header.endswith((b" missing", b" ambiguous")):
-            found[name] = None
-            continue
-        _, kind, size = header.rsplit(b" ", 2)
-        content = output[position : position + int(size)]
-        found[name] = content if kind in {b"blob", b"commit"} else None
-        position += int(size) + 1
-    return found
