@@ -108,7 +108,7 @@ class Place:
         """
         if not self._told(self._odb.fs.exists, self._odb.path):
             raise WorkspaceError(
-                f"{self.name} holds nothing at {self._odb.path}: nothing was pushed, or the disk is not there. "
+                f"{self.name} holds nothing at {self._odb.path}: nothing was pushed, or its server or disk is not there. "
                 "Look at its address with `dvc remote list`; `dvc push` fills it"
             )
         return set(self._told(self._listed))
