@@ -24,7 +24,7 @@ from stemma.lineage.locks import lock
 from stemma.lineage.registering import register_shared
 from stemma.lineage.runs import list_runs, run_message
 from stemma.lineage.sharing import shared_through
-from stemma.lineage.workspace import open_workspace
+from stemma.lineage.workspace import DATA, open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
 from stemma.view.live_run import MlflowView
@@ -185,5 +185,5 @@ def _task(function: Callable[P, T], name: str) -> Callable[P, T]:
 def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:
     """The settings with the user's files as they will lie in the workspace, and the files to take in."""
     files = [(root / file).resolve() for file in settings.data.files]
-    data = settings.data.model_copy(update={"files": tuple(f"inputs/{file.name}" for file in files)})
+    data = settings.data.model_copy(update={"files": tuple(f"{DATA}/{file.name}" for file in files)})
     return settings.model_copy(update={"data": data}), files

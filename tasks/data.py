@@ -18,14 +18,14 @@ from stemma.stage.door import Stage, run_stage
 from stemma.world.settings import WorldConfig
 from stemma.world.world import make_world
 
-INPUTS = "inputs"
+INPUTS = PurePosixPath("inputs/data")
 
 
 class DataConfig(Settings):
     """Which data the models are made from."""
 
     files: tuple[str, ...] = ()
-    """Your files; a run copies them to `inputs/` and versions them. With none, the default world is made."""
+    """Your files; a run copies them to `inputs/data/` and versions them. With none, the default world is made."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of your rows to leave out, such as an id, before the rows' form is recognised."""
     max_prompt_chars: int = Field(8000, ge=1)
@@ -88,8 +88,8 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
 def _check_under_inputs(files: Sequence[str]) -> None:
     """What lies elsewhere is no dependency of the stage, so a change of it would go unseen."""
     for name in files:
-        parts = PurePosixPath(name).parts
-        if parts[:1] != (INPUTS,) or len(parts) == 1 or ".." in parts:
+        path = PurePosixPath(name)
+        if INPUTS not in path.parents or ".." in path.parts:
             raise DataError(
                 f"data.files: {name!r} does not lie under {INPUTS}/; copy it there and `dvc add` it, "
                 "or use `stemma run`, which takes files in from anywhere"

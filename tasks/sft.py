@@ -23,7 +23,7 @@ def train_sft(config: SftConfig, stage: Stage) -> None:
     path = stage.input("data") / "demonstrations.jsonl"
     demonstrations = read_rows(path, Demonstration)
     if not demonstrations:
-        raise DataError(f"{path} is empty; SFT needs demonstrations: add some to inputs/")
+        raise DataError(f"{path} is empty; SFT needs demonstrations: add some to data.files")
     stage.progress.say(f"{len(demonstrations)} demonstrations")
     train_on_demonstrations(demonstrations, stage.input("base"), config, stage)
 

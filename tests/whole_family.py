@@ -211,25 +211,24 @@ class WholeProject:
         run.ran.append(stage)
 
     def _raw(self, run: WholeRun) -> dict[str, Any]:
-        """A raw folder: one file in Git, one in DVC or none."""
-        run.files["inputs/.gitkeep"] = ""
-        listed = {"inputs/.gitkeep": ""}
+        """A raw folder, where runs have it now or had it once: one file in Git, one in DVC or none."""
+        folder = self.chance.choice(["inputs/data", "inputs"])
+        run.files = {path: text for path, text in run.files.items() if not path.startswith("inputs/")}
+        listed = {".gitkeep": ""}
         if self.chance.random() < 0.6:
             content = f"{self.chance.random()}\n".encode()
             raw = self.project.put(content)
-            run.files["inputs/.gitignore"] = listed["inputs/.gitignore"] = "/rows.jsonl\n"
             out = {"md5": raw, "size": len(content), "hash": "md5", "path": "rows.jsonl"}
-            run.files["inputs/rows.jsonl.dvc"] = listed["inputs/rows.jsonl.dvc"] = json.dumps({"outs": [out]})
-            listed["inputs/rows.jsonl"] = content.decode()
-        tree = [
-            {"md5": md5(text.encode()), "relpath": path.removeprefix("inputs/")}
-            for path, text in sorted(listed.items())
-        ]
+            listed |= {".gitignore": "/rows.jsonl\n", "rows.jsonl.dvc": json.dumps({"outs": [out]})}
+        run.files |= {f"{folder}/{name}": text for name, text in listed.items()}
+        if "rows.jsonl.dvc" in listed:
+            listed["rows.jsonl"] = content.decode()
+        tree = [{"md5": md5(text.encode()), "relpath": name} for name, text in sorted(listed.items())]
         oid = md5(json.dumps(tree, sort_keys=True).encode()) + ".dir"
         kept = {item["relpath"]: item["md5"] for item in tree if item["relpath"] == "rows.jsonl"}
         self._raw_objects[oid] = kept
         size = sum(len(text) for text in listed.values())
-        return {"path": "inputs", "hash": "md5", "md5": oid, "size": size, "nfiles": len(listed)}
+        return {"path": folder, "hash": "md5", "md5": oid, "size": size, "nfiles": len(listed)}
 
     def item(self, path: str, oid: str) -> dict[str, Any]:
         """A folder as dvc.lock tells of it."""

@@ -15,6 +15,8 @@ from stemma.lineage.locks import lock, try_lock
 from stemma.lineage.runs import list_runs
 from stemma.stage.definition import PARAMS_FILE
 
+DATA = "inputs/data"
+"""The user's files, under a workspace."""
 LEAST_FREE_BYTES = 1 << 30
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
@@ -127,10 +129,10 @@ def _create(root: Path, path: Path, commit: str, swept: tuple[str, ...]) -> Work
 def _take_in(workspace: Workspace, files: Sequence[Path]) -> None:
     if not files:
         return
-    inputs = workspace.path / "inputs"
+    folder = workspace.path / DATA
     for file in files:
-        shutil.copyfile(file, inputs / file.name)
-    run_dvc(workspace.path, "add", *(f"inputs/{file.name}" for file in files))
+        shutil.copyfile(file, folder / file.name)
+    run_dvc(workspace.path, "add", *(f"{DATA}/{file.name}" for file in files))
 
 
 def _remove(root: Path, path: Path) -> None:

@@ -14,6 +14,7 @@ from stemma.stage.definition import StageDefinition, read_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_definitions(ROOT)
+RAW_INPUTS = {"data": ("inputs/data",)}
 
 
 def module_of(stage: StageDefinition) -> str:
@@ -23,7 +24,7 @@ def module_of(stage: StageDefinition) -> str:
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_code_dependencies_equal_the_import_closure(stage: StageDefinition) -> None:
     expected = {*import_closure(ROOT, module_of(stage)), Path("requirements.txt")}
-    expected |= {Path("inputs")} if stage.name == "data" else set()
+    expected |= {Path(folder) for folder in RAW_INPUTS.get(stage.name, ())}
     missing, extra = sorted(expected - set(stage.code)), sorted(set(stage.code) - expected)
     assert not missing, f"{stage.name} would go stale: run `make deps`, or add {[str(path) for path in missing]}"
     assert not extra, f"{stage.name} would run for nothing: run `make deps`, or remove {[str(path) for path in extra]}"

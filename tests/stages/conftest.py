@@ -17,7 +17,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     def make(**params: Any) -> Path:
         shutil.copy(ROOT / "dvc.yaml", tmp_path)
         YAML().dump({"seed": 0, **params}, tmp_path / "params.yaml")
-        (tmp_path / "inputs").mkdir(exist_ok=True)
+        (tmp_path / "inputs" / "data").mkdir(parents=True, exist_ok=True)
         return tmp_path
 
     monkeypatch.chdir(tmp_path)

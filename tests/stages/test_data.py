@@ -80,11 +80,11 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(project: Proj
 
 
 def test_hh_transcripts_become_rows_of_every_kind(project: Project) -> None:
-    folder = project(data={"files": ["inputs/hh.jsonl.gz"], "max_rejected_share": 0.5})
+    folder = project(data={"files": ["inputs/data/hh.jsonl.gz"], "max_rejected_share": 0.5})
     rows = [{"chosen": transcript(f"q {n}", "yes"), "rejected": transcript(f"q {n}", "no")} for n in range(60)]
     rows.insert(1, {"chosen": transcript("q", "a", "r", "b"), "rejected": transcript("q", "a", "R", "b")})
     rows.insert(2, {"chosen": transcript("q", "a"), "rejected": transcript("q", "")})
-    (folder / "inputs" / "hh.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
+    (folder / "inputs" / "data" / "hh.jsonl.gz").write_bytes(gzip.compress("\n".join(map(json.dumps, rows)).encode()))
     run()
     report = read_json(DATA / "report.json")
     assert report["gold"] is False
@@ -106,11 +106,11 @@ def test_hh_transcripts_become_rows_of_every_kind(project: Project) -> None:
 
 
 def test_files_of_several_forms_are_taken_together(project: Project) -> None:
-    folder = project(data={"files": ["inputs/texts.json", "inputs/sub/rest.jsonl"]})
-    (folder / "inputs" / "texts.json").write_text('[{"text": "one"},\n{"text": "two"}]')
-    (folder / "inputs" / "sub").mkdir()
+    folder = project(data={"files": ["inputs/data/texts.json", "inputs/data/sub/rest.jsonl"]})
+    (folder / "inputs" / "data" / "texts.json").write_text('[{"text": "one"},\n{"text": "two"}]')
+    (folder / "inputs" / "data" / "sub").mkdir()
     mixed = [{"prompt": f"p {n}"} for n in range(20)] + [{"prompt": f"q {n}", "completion": "a"} for n in range(20)]
-    write_lines(folder / "inputs" / "sub" / "rest.jsonl", mixed)
+    write_lines(folder / "inputs" / "data" / "sub" / "rest.jsonl", mixed)
     run()
     report = read_json(DATA / "report.json")
     assert report["files"] == {
@@ -123,46 +123,46 @@ def test_files_of_several_forms_are_taken_together(project: Project) -> None:
 
 
 def test_ignored_fields_are_left_out(project: Project) -> None:
-    folder = project(data={"files": ["inputs/rows.jsonl"], "ignored_fields": ["id"]})
-    write_lines(folder / "inputs" / "rows.jsonl", [{"text": "one", "id": 1}])
+    folder = project(data={"files": ["inputs/data/rows.jsonl"], "ignored_fields": ["id"]})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"text": "one", "id": 1}])
     run()
     assert read_json(DATA / "report.json")["corpus"] == 1
 
 
 def test_no_usable_row_stops_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = project(data={"files": ["inputs/rows.jsonl"], "max_rejected_share": 1.0})
-    write_lines(folder / "inputs" / "rows.jsonl", [{"instruction": "a", "output": "b"}])
+    folder = project(data={"files": ["inputs/data/rows.jsonl"], "max_rejected_share": 1.0})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"instruction": "a", "output": "b"}])
     told = fails(capsys)
     assert told.startswith("data: none of the 1 rows could be taken:\n  1 × (fields) are of no known form: instruction")
     assert "(first: rows.jsonl:1)" in told
 
 
 def test_too_many_rejects_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = project(data={"files": ["inputs/rows.jsonl"]})
-    write_lines(folder / "inputs" / "rows.jsonl", [{"text": "a"}, {"text": ""}])
+    folder = project(data={"files": ["inputs/data/rows.jsonl"]})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"text": "a"}, {"text": ""}])
     assert "1 of 2 rows (50.0%) were rejected, more than data.max_rejected_share 0.05" in fails(capsys)
 
 
 def test_prompts_that_are_all_held_out_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = project(data={"files": ["inputs/rows.jsonl"], "test_share": 0.6})
-    write_lines(folder / "inputs" / "rows.jsonl", [{"prompt": "question 4"}])
+    folder = project(data={"files": ["inputs/data/rows.jsonl"], "test_share": 0.6})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"prompt": "question 4"}])
     assert "all 1 prompts fall into held-out splits" in fails(capsys)
 
 
 def test_a_missing_file_stops_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
-    project(data={"files": ["inputs/absent.jsonl"]})
-    assert "inputs/absent.jsonl does not exist; put it there" in fails(capsys)
+    project(data={"files": ["inputs/data/absent.jsonl"]})
+    assert "inputs/data/absent.jsonl does not exist; put it there" in fails(capsys)
 
 
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
-        ({"files": ["../secret.jsonl"]}, "'../secret.jsonl' does not lie under inputs/; copy it there"),
-        ({"files": ["inputs/../secret.jsonl"]}, "does not lie under inputs/"),
-        ({"files": ["/data/rows.jsonl"]}, "does not lie under inputs/"),
-        ({"files": ["inputs"]}, "does not lie under inputs/"),
-        ({"files": [""]}, "does not lie under inputs/"),
-        ({"files": ["inputs/a.jsonl", "inputs//a.jsonl"]}, "a file is named twice"),
+        ({"files": ["../secret.jsonl"]}, "'../secret.jsonl' does not lie under inputs/data/; copy it there"),
+        ({"files": ["inputs/data/../secret.jsonl"]}, "does not lie under inputs/data/"),
+        ({"files": ["/data/rows.jsonl"]}, "does not lie under inputs/data/"),
+        ({"files": ["inputs/data"]}, "does not lie under inputs/data/"),
+        ({"files": [""]}, "does not lie under inputs/data/"),
+        ({"files": ["inputs/data/a.jsonl", "inputs/data//a.jsonl"]}, "a file is named twice"),
         ({"judge_share": 0.5, "test_share": 0.5}, "leave nothing to train on; lower them"),
         ({"world": {"known_name": 5}}, "world.known_name: unknown key; did you mean known_names?"),
     ],

@@ -50,8 +50,8 @@ def make_world(project: Project, label: dict[str, Any], *texts: str) -> None:
 
 
 def own_data(project: Project, label: dict[str, Any], rows: list[dict[str, str]]) -> None:
-    folder = project(data={"files": ["inputs/rows.jsonl"]}, label=label)
-    (folder / "inputs" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    folder = project(data={"files": ["inputs/data/rows.jsonl"]}, label=label)
+    (folder / "inputs" / "data" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run_stage("data", DataConfig, prepare_data)
     sample("yes", "no")
 
