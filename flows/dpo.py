@@ -1,11 +1,11 @@
-"""data → base → sft → sample → label → judge → dpo → eval → register."""
+"""data → base → sft → sample → ai_label → label → judge → dpo → eval → register."""
 
 from prefect import flow
 
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.settings import DpoSettings
 
-STAGES = ("data", "base", "sft", "sample", "label", "judge", "dpo", "eval_dpo")
+STAGES = ("data", "base", "sft", "sample", "ai_label", "label", "judge", "dpo", "eval_dpo")
 
 DEFAULTS = DpoSettings()
 

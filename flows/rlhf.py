@@ -1,11 +1,11 @@
-"""data → base → sft → sample → label → judge → reward → ppo → eval → register."""
+"""data → base → sft → sample → ai_label → label → judge → reward → ppo → eval → register."""
 
 from prefect import flow
 
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.settings import RlhfSettings
 
-STAGES = ("data", "base", "sft", "sample", "label", "judge", "reward", "ppo", "eval_ppo")
+STAGES = ("data", "base", "sft", "sample", "ai_label", "label", "judge", "reward", "ppo", "eval_ppo")
 
 DEFAULTS = RlhfSettings()
 

@@ -10,6 +10,7 @@ from stemma.config import MachineConfig, Settings, Values, merged, parse_overrid
 from stemma.errors import SettingsError
 from stemma.promotion.settings import PromotionConfig
 from stemma.stage.definition import PARAMS_FILE
+from tasks.ai_label import AiLabelConfig
 from tasks.base import BaseConfig
 from tasks.data import DataConfig
 from tasks.dpo import DpoConfig
@@ -51,6 +52,8 @@ class FlowSettings(Settings):
     """Supervised fine-tuning on demonstrations."""
     sample: SampleConfig = SampleConfig()
     """Responses of the SFT policy, to be compared."""
+    ai_label: AiLabelConfig = AiLabelConfig()
+    """AI judges, and the constitution by which they compare responses."""
     label: LabelConfig = LabelConfig()
     """Who says which response is better."""
     judge: JudgeConfig = JudgeConfig()
