@@ -26,11 +26,12 @@ def saved(project: FamilyProject, name: str, files: list[Path]) -> list[str]:
 
 def test_the_users_files_are_on_record_with_the_run(tmp_path: Path) -> None:
     project = FamilyProject(tmp_path / "project")
-    (project.path / "inputs").mkdir()
-    (project.path / "inputs" / "README").write_text("raw files\n")
+    (project.path / "inputs" / "data").mkdir(parents=True)
+    (project.path / "inputs" / "data" / "README").write_text("raw files\n")
     project.git.run("add", "inputs")
     project.git.run("commit", "--quiet", "--message", "inputs")
     rows = tmp_path / "rows.jsonl"
     rows.write_text("{}\n")
-    assert saved(project, "own", [rows]) == ["inputs/.gitignore", "inputs/README", "inputs/rows.jsonl.dvc"]
-    assert saved(project, "world", []) == ["inputs/README"]
+    own = ["inputs/data/.gitignore", "inputs/data/README", "inputs/data/rows.jsonl.dvc"]
+    assert saved(project, "own", [rows]) == own
+    assert saved(project, "world", []) == ["inputs/data/README"]
