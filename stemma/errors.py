@@ -6,6 +6,7 @@ StemmaError
 ├── ArtifactError     an artifact is missing, or its bytes are not the recorded ones
 ├── WorkspaceError    Git, DVC or the disk cannot hold the run
 ├── ServiceError      a server or a port cannot be used
+├── LabelError        the label store cannot be used, or it cannot do what was asked of it
 └── TrainingError     training diverged, or what it made is no better than chance
 
 Each message names the thing, the place and the remedy. The command line prints it without a traceback and exits with
@@ -35,6 +36,10 @@ class WorkspaceError(StemmaError):
 
 class ServiceError(StemmaError):
     """A server or a port cannot be used."""
+
+
+class LabelError(StemmaError):
+    """The label store cannot be used, or it cannot do what was asked of it."""
 
 
 class TrainingError(StemmaError):

@@ -1,0 +1,163 @@
+"""An annotator's desk: the next item, a verdict on it, and taking a verdict back."""
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from sqlalchemy import Connection, func, select
+
+from stemma.labelling.store.batches import close_if_complete
+from stemma.labelling.store.database import Database
+from stemma.labelling.store.leases import (
+    LEASE_SECONDS,
+    lapse,
+    lapsing,
+    own_open,
+    renew,
+)
+from stemma.labelling.store.people import Person
+from stemma.labelling.store.queue import WAITING, has_waiting
+from stemma.labelling.store.recording import is_known, record, take_back, undoing
+from stemma.labelling.store.seats import claim_next, take_seat
+from stemma.labelling.store.shown import Answer, Shown, show
+from stemma.labelling.store.tables import annotators, assignments, batches, queue, seats, verdicts
+
+Outcome = Literal["recorded", "known", "too late", "not now"]
+"""`known`: it was sent before, and counts once. `too late`: the batch has ended. `not now`: the annotator is paused."""
+
+PACE_OF = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far an annotator is in a batch."""
+
+    given: int
+    pace: float | None
+    """Median of the seconds that the last verdicts took; None before the first."""
+    last_request: str | None
+    """The verdict that can be taken back."""
+
+
+class Desk:
+    """What annotators do; `person` is always somebody whom the store knows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def next_item(self, person: Person, batch_id: str) -> Shown | None:
+        """The item on the annotator's screen, or the next one for him or her; None where nothing is free.
+
+        The same until it is answered, in all tabs.
+        """
+        now = self._database.clock()
+        with self._database.reading() as connection:
+            held = own_open(connection, batch_id, person.id)
+            if held and held.expires > now + LEASE_SECONDS / 2:
+                return show(connection, held.item_id, person.name, held.request_id)
+        self._let_lapse(batch_id, now)
+        shown = self._claimed(person, batch_id, now)
+        if shown is None:
+            self._close_if_complete(batch_id)
+        return shown
+
+    def answer(self, person: Person, batch_id: str, answer: Answer) -> Outcome:
+        """Record a verdict, and take the next item for the same annotator.
+
+        Raises LabelError where the request is not one of the annotator's, or the verdict does not fit its form.
+        """
+        now = self._database.clock()
+        self._let_lapse(batch_id, now)
+        with self._database.writing() as connection:
+            seat = take_seat(connection, batch_id, person)
+            if is_known(connection, answer.request_id, person):
+                return "known"
+            refusal = _refusal(connection, batch_id, person)
+            if refusal:
+                return refusal
+            is_done = record(connection, batch_id, person, answer, now)
+            if own_open(connection, batch_id, person.id) is None:
+                claim_next(connection, seat, person, now)
+        if is_done:
+            self._close_if_complete(batch_id)
+        return "recorded"
+
+    def undo(self, person: Person, batch_id: str, request_id: str) -> Outcome:
+        """Take the verdict of that request back; its item comes again.
+
+        Raises LabelError where the annotator gave no verdict of that request.
+        """
+        now = self._database.clock()
+        with self._database.writing() as connection:
+            take_seat(connection, batch_id, person)
+            if is_known(connection, undoing(request_id), person):
+                return "known"
+            refusal = _refusal(connection, batch_id, person)
+            if refusal:
+                return refusal
+            take_back(connection, batch_id, person, request_id, now)
+        return "recorded"
+
+    def standing(self, person: Person, batch_id: str) -> Standing:
+        """How far the annotator is in the batch."""
+        own = (assignments.c.annotator_id == person.id, assignments.c.batch_id == batch_id)
+        with self._database.reading() as connection:
+            given = connection.scalar(
+                select(seats.c.given).where(seats.c.batch_id == batch_id, seats.c.annotator_id == person.id)
+            )
+            last = connection.scalars(
+                select(assignments.c.request_id)
+                .where(*own, assignments.c.state == "done")
+                .order_by(assignments.c.verdict_id.desc())
+                .limit(1)
+            ).first()
+            took = connection.scalars(
+                select(verdicts.c.seconds)
+                .where(verdicts.c.annotator_id == person.id, verdicts.c.batch_id == batch_id)
+                .order_by(verdicts.c.id.desc())
+                .limit(PACE_OF)
+            )
+            seconds = [value for value in took if value is not None]
+        return Standing(given or 0, median(seconds) if seconds else None, last)
+
+    def waiting_items(self, batch_id: str) -> int:
+        """How many items of a batch lack opinions."""
+        query = select(func.count()).where(queue.c.batch_id == batch_id, queue.c.kind.in_(WAITING))
+        with self._database.reading() as connection:
+            return connection.scalar(query) or 0
+
+    def _claimed(self, person: Person, batch_id: str, now: float) -> Shown | None:
+        with self._database.writing() as connection:
+            seat = take_seat(connection, batch_id, person)
+            if _refusal(connection, batch_id, person):
+                return None
+            held = own_open(connection, batch_id, person.id)
+            if held:
+                renew(connection, held.item_id, person.id, now)
+                return show(connection, held.item_id, person.name, held.request_id)
+            claimed = claim_next(connection, seat, person, now, wait=True)
+            return show(connection, claimed[0], person.name, claimed[1]) if claimed else None
+
+    def _let_lapse(self, batch_id: str, now: float) -> None:
+        with self._database.reading() as connection:
+            if connection.execute(lapsing(batch_id, now).limit(1)).first() is None:
+                return
+        with self._database.writing() as connection:
+            lapse(connection, batch_id, now)
+
+    def _close_if_complete(self, batch_id: str) -> None:
+        # In a transaction of its own: two who finish the last two items at once do not see each other before.
+        with self._database.reading() as connection:
+            if has_waiting(connection, batch_id):
+                return
+        with self._database.writing() as connection:
+            close_if_complete(connection, batch_id, self._database.clock())
+
+
+def _refusal(connection: Connection, batch_id: str, person: Person) -> Outcome | None:
+    # Held until the transaction ends, so that a batch is not closed under a verdict.
+    state = connection.scalar(select(batches.c.state).where(batches.c.id == batch_id).with_for_update(read=True))
+    if state != "open":
+        return "too late"
+    is_active = connection.scalar(select(annotators.c.state).where(annotators.c.id == person.id)) == "active"
+    return None if is_active else "not now"
