@@ -1,26 +1,32 @@
-"""The label stage: which of two answers to a prompt is better, by simulated annotators or as your data says."""
+"""The label stage: which of two answers to a prompt is better, as annotators, AI judges or your data say."""
 
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from stemma.config import Settings
 from stemma.errors import DataError
+from stemma.labelling.aggregation import Aggregation, aggregate, comparisons_of
 from stemma.labelling.annotators import AnnotatorConfig
+from stemma.labelling.given import LABELS, read_batch, read_judges, read_people, require_fresh
 from stemma.labelling.pairs import pair_responses
+from stemma.labelling.quality.report import quality_report
+from stemma.labelling.quality.votes import VotedPair, gather
 from stemma.labelling.simulation import judge_pairs
-from stemma.labelling.tally import comparisons_of, count_splits, tally, verdicts_of
+from stemma.labelling.tally import count_outcomes, count_splits, tally_errors, wrong_share
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows, write_rows
-from stemma.records.types import Comparison, Prompt, Response
+from stemma.records.types import Comparison, Prompt, Response, Verdict
 from stemma.stage.door import Stage, run_stage
 
 
 class LabelConfig(Settings):
-    """Where labels come from."""
+    """Where labels come from, and how several verdicts on a pair become one label."""
 
-    source: Literal["simulated", "recorded"] = "simulated"
-    """`simulated` annotators judge sampled answers (default world only); `recorded` takes your data's comparisons."""
+    source: Literal["simulated", "recorded", "human", "ai", "mixed"] = "simulated"
+    """`simulated` annotators judge sampled answers (default world only); `recorded` takes your data's comparisons;
+    `human` takes people's verdicts in inputs/labels, `ai` the judges' of ai_label, `mixed` both."""
     annotators: tuple[AnnotatorConfig, ...] = Field(
         (
             AnnotatorConfig(name="ada", noise=0.06),
@@ -30,8 +36,18 @@ class LabelConfig(Settings):
         min_length=1,
     )
     """The simulated annotators; together they err on about one pair in ten."""
+    verdicts_per_pair: int = Field(1, ge=1)
+    """How many simulated annotators judge each pair; their verdicts together make its label."""
     overlap_share: float = Field(0.1, ge=0, le=1)
-    """Share of pairs that a second annotator judges too, so that their agreement can be told."""
+    """Share of pairs that one more simulated annotator judges, so that agreement can be told; the label stays."""
+    aggregation: Aggregation = "majority"
+    """How several verdicts on a pair become one label: their majority, or each by how often its annotator is right, as
+    the verdicts themselves tell (Dawid and Skene 1979)."""
+    soft: bool = False
+    """Keep the chance that the chosen answer is the better one, to train on instead of a plain label."""
+    ai_weight: float = Field(1.0, gt=0)
+    """Where `source` is `mixed`: the weight of an AI judge's verdict, in the label and in training, against a
+    person's."""
 
     @field_validator("annotators")
     @classmethod
@@ -40,13 +56,24 @@ class LabelConfig(Settings):
             raise ValueError("two annotators have the same name; rename one")
         return annotators
 
+    @model_validator(mode="after")
+    def _has_annotators_enough(self) -> "LabelConfig":
+        if self.verdicts_per_pair > len(self.annotators):
+            raise ValueError(
+                f"verdicts_per_pair ({self.verdicts_per_pair}) must not exceed the number of annotators "
+                f"({len(self.annotators)}): lower it or name more"
+            )
+        return self
+
 
 def label_answers(config: LabelConfig, stage: Stage) -> None:
     """Write comparisons, the verdicts that they come from, and a report that counts both."""
     if config.source == "recorded":
         _take_recorded(stage)
-    else:
+    elif config.source == "simulated":
         _simulate(config, stage)
+    else:
+        _take_given(config, stage)
 
 
 def _take_recorded(stage: Stage) -> None:
@@ -67,20 +94,68 @@ def _simulate(config: LabelConfig, stage: Stage) -> None:
             "label.source is `simulated`, but only the default world says what an answer is worth; "
             "set label.source to recorded, with comparisons in data.files"
         )
-    prompts = {prompt.id: prompt for prompt in read_rows(stage.input("data") / "prompts.jsonl", Prompt)}
-    responses = read_rows(stage.input("sample") / "responses.jsonl", Response)
-    pairing = pair_responses(prompts, responses, stage.seed)
-    judged = judge_pairs(pairing.pairs, config.annotators, config.overlap_share, stage.seed)
-    comparisons = comparisons_of(judged)
+    prompts = _prompts(stage)
+    pairing = pair_responses(prompts, read_rows(stage.input("sample") / "responses.jsonl", Response), stage.seed)
+    judged = judge_pairs(pairing.pairs, config.annotators, config.verdicts_per_pair, config.overlap_share, stage.seed)
+    measured = [pair.measured() for pair in judged]
+    comparisons, report = _label([pair.voted() for pair in judged], measured, prompts, config, stage.seed)
     if not comparisons:
         raise DataError(
             f"none of {len(pairing.pairs)} pairs of answers differ in worth, so there is nothing to learn from; "
             "sample more answers a prompt, or at a higher temperature"
         )
+    report |= {"same_text": pairing.same_text, "empty": pairing.empty, "errors": tally_errors(judged, comparisons)}
+    _write(stage, comparisons, [verdict for pair in judged for verdict in pair.verdicts], report)
+
+
+def _take_given(config: LabelConfig, stage: Stage) -> None:
+    prompts = _prompts(stage)
+    responses = read_rows(stage.input("sample") / "responses.jsonl", Response)
+    people = read_people() if config.source in ("human", "mixed") else []
+    require_fresh(people, prompts, responses, f"the batch in {LABELS}")
+    judges = read_judges(stage.input("ai_label")) if config.source in ("ai", "mixed") else []
+    require_fresh(judges, prompts, responses, "artifacts/ai_label")
+    pairs = gather([*people, *judges], {"judge": config.ai_weight} if config.source == "mixed" else None)
+    comparisons, report = _label(pairs, pairs, prompts, config, stage.seed)
+    if not comparisons:
+        raise DataError(
+            f"none of {len(pairs)} judged pairs gives a comparison ({report['outcomes']}), so there is nothing to "
+            "learn from; label more pairs"
+        )
+    if people:
+        report["batch"] = read_batch()
+    _write(stage, comparisons, [*people, *judges], report)
+
+
+def _label(
+    pairs: Sequence[VotedPair],
+    measured: Sequence[VotedPair],
+    prompts: Mapping[str, Prompt],
+    config: LabelConfig,
+    seed: int,
+) -> tuple[list[Comparison], dict[str, Any]]:
+    """The comparisons, and what is told of them and of all verdicts measured."""
+    labels = aggregate(pairs, config.aggregation)
+    comparisons = comparisons_of(labels, prompts, config.soft)
+    return comparisons, {
+        "source": config.source,
+        "pairs": count_splits(comparisons),
+        "outcomes": count_outcomes(labels, prompts),
+        "label_smoothing": wrong_share(labels, measured),
+        **quality_report(measured, seed),
+    }
+
+
+def _prompts(stage: Stage) -> dict[str, Prompt]:
+    return {prompt.id: prompt for prompt in read_rows(stage.input("data") / "prompts.jsonl", Prompt)}
+
+
+def _write(
+    stage: Stage, comparisons: Sequence[Comparison], verdicts: Sequence[Verdict], report: Mapping[str, Any]
+) -> None:
     write_rows(stage.output / "comparisons.jsonl", comparisons)
-    write_rows(stage.output / "verdicts.jsonl", verdicts_of(judged))
-    report = {"source": "simulated", "pairs": count_splits(comparisons), **tally(judged)}
-    write_json(stage.output / "report.json", {**report, "same_text": pairing.same_text, "empty": pairing.empty})
+    write_rows(stage.output / "verdicts.jsonl", verdicts)
+    write_json(stage.output / "report.json", report)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from stemma.stage.definition import StageDefinition, read_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_definitions(ROOT)
-RAW_INPUTS = {"ai_label": ("inputs/constitutions",), "data": ("inputs/data",)}
+RAW_INPUTS = {"ai_label": ("inputs/constitutions",), "data": ("inputs/data",), "label": ("inputs/labels",)}
 
 
 def module_of(stage: StageDefinition) -> str:

@@ -36,8 +36,8 @@ class DawidSkene:
 def dawid_skene(pairs: Sequence[VotedPair]) -> DawidSkene:
     """Find how likely each pair's first answer is the better one.
 
-    A vote counts by its weight and by how sure it is, |2p − 1|; one without a preference does not count. EM begins where
-    all labellers are held for equally good, so with the majority, and that settles which labels are right side up.
+    A vote counts by its weight and by how sure it is, |2p − 1|; one without a preference does not count. EM begins with
+    all labellers held for equally good, so with the majority, and that settles which labels are right side up.
     """
     labellers = sorted({vote.labeller for pair in pairs for vote in pair.votes})
     votes = _Votes(pairs, labellers)
