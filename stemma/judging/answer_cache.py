@@ -1,0 +1,74 @@
+"""Answers of AI judges by the content of the question, kept for ever, so that nothing is asked twice.
+
+Every answer is in the file before the next is counted: a killed stage goes on where it was, and two at once share it.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from stemma.errors import WorkspaceError
+from stemma.judging.reply import Reply
+
+CACHE = "judge-cache"
+"""The folder of a project's answers, under .stemma/."""
+FILE = "answers.db"
+SECONDS_TO_WAIT = 60.0
+KEYS_AT_ONCE = 500
+
+
+def key_of(question: Mapping[str, Any]) -> str:
+    """The key of a question: judge, whole prompt, and how the answer is sampled."""
+    return hashlib.sha256(json.dumps(question, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+@contextmanager
+def open_cache(folder: Path) -> "Iterator[AnswerCache]":
+    """Open the answers that are kept in a folder, which is made where it is missing.
+
+    Raises WorkspaceError where the file there is no such thing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(folder / FILE, timeout=SECONDS_TO_WAIT, isolation_level=None)
+    try:
+        try:
+            db.execute("pragma journal_mode = wal")
+            db.execute("pragma synchronous = normal")
+            db.execute("create table if not exists answers (key text primary key, reply text not null)")
+        except sqlite3.DatabaseError as error:
+            raise WorkspaceError(
+                f"{folder / FILE} is damaged ({error}); delete it, and the judges are asked anew"
+            ) from None
+        yield AnswerCache(db)
+    finally:
+        db.close()
+
+
+class AnswerCache:
+    """The answers in one file."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def find(self, keys: Iterable[str]) -> dict[str, Reply]:
+        """The answers that are known."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[str, Reply] = {}
+        for start in range(0, len(wanted), KEYS_AT_ONCE):
+            some = wanted[start : start + KEYS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            rows = self._db.execute(f"select key, reply from answers where key in ({marks})", some)  # noqa: S608 -- marks
+            found |= {key: Reply(**json.loads(reply)) for key, reply in rows}
+        return found
+
+    def keep(self, replies: Mapping[str, Reply]) -> None:
+        """Keep answers, all or none; what is kept already stays as it is."""
+        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False)) for key, reply in replies.items()]
+        with self._db:
+            self._db.execute("begin immediate")
+            self._db.executemany("insert or ignore into answers values (?, ?)", rows)
