@@ -25,15 +25,18 @@ def started_postgres(programs: Path, *settings: str) -> Generator[str]:
         data = Path(folder) / "data"
         data.mkdir(mode=0o700)
         prefix = _as_other_user(Path(folder), data)
-        run = {"cwd": folder, "check": True, "stdout": subprocess.DEVNULL}
-        begin = ["-D", str(data), "-w", "-t", "60"]
-        subprocess.run([*prefix, programs / "initdb", "-D", data, "-U", "stemma", "-A", "trust", "-E", "UTF8"], **run)
         options = " ".join(["-c listen_addresses=''", f"-c unix_socket_directories={folder}", *settings])
-        subprocess.run([*prefix, programs / "pg_ctl", *begin, "-l", data / "log", "-o", options, "start"], **run)
+
+        def run(program: str, *words: str) -> None:
+            command = [*prefix, str(programs / program), "-D", str(data), *words]
+            subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+
+        run("initdb", "-U", "stemma", "-A", "trust", "-E", "UTF8")
+        run("pg_ctl", "-w", "-l", str(data / "log"), "-o", options, "start")
         try:
             yield f"postgresql+psycopg://stemma@/postgres?host={folder}"
         finally:
-            subprocess.run([*prefix, programs / "pg_ctl", *begin, "-m", "immediate", "stop"], **run)
+            run("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
 def _as_other_user(*folders: Path) -> list[str]:

@@ -1,10 +1,15 @@
 """Batches to label, for tests."""
 
 from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Row, select
 
 from stemma.labelling.store.batch import NewBatch, NewItem
 from stemma.labelling.store.people import Person
+from stemma.labelling.store.shown import Answer, PairChoice, Shown
 from stemma.labelling.store.store import LabelStore
+from stemma.labelling.store.tables import verdicts
 from stemma.records.types import Message
 
 
@@ -28,3 +33,28 @@ def person(store: LabelStore, name: str) -> Person:
     """Somebody who is invited."""
     store.people.invite(name)
     return next(one for one in store.people.everybody() if one.name == name)
+
+
+def shown_to(store: LabelStore, who: Person, batch_id: str = "b") -> Shown:
+    """The next item for somebody, who has one."""
+    shown = store.desk.next_item(who, batch_id)
+    assert shown is not None
+    return shown
+
+
+def say(store: LabelStore, who: Person, choice: PairChoice = "first", batch_id: str = "b") -> Shown:
+    """Answer the next item; returns it."""
+    shown = shown_to(store, who, batch_id)
+    assert store.desk.answer(who, batch_id, Answer(shown.request_id, choice)) == "recorded"
+    return shown
+
+
+def answers(shown: Shown) -> tuple[str, ...]:
+    """The answers on a screen, in the batch's order."""
+    return tuple(text for _, text in sorted(zip(shown.order, shown.answers, strict=True)))
+
+
+def stored_rows(store: LabelStore) -> list[Row[*tuple[Any, ...]]]:
+    """Every row of the table of verdicts, in the order in which they came."""
+    with store._database.reading() as connection:
+        return list(connection.execute(select(verdicts).order_by(verdicts.c.id)))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -66,10 +66,19 @@ class NewBatch:
             raise LabelError(f"batch {self.id} has no item that needs a label")
         for number, item in enumerate(self.items):
             self._check_item(number, item)
+        self.digest()
 
     def digest(self) -> str:
-        """A sha256 of all of it."""
-        text = json.dumps(asdict(self), default=lambda message: message.model_dump(), sort_keys=True)
+        """A sha256 of all of it.
+
+        Raises LabelError where an origin or a number is no JSON.
+        """
+        items = [(item.content(), item.gold, item.priority) for item in self.items]
+        told = (self.id, self.guidelines, self.form, self.overlap, self.source, self.gold_share, items)
+        try:
+            text = json.dumps(told, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise LabelError(f"batch {self.id} holds what is no JSON: {error}") from None
         return hashlib.sha256(text.encode()).hexdigest()
 
     def _check_item(self, number: int, item: NewItem) -> None:

@@ -34,6 +34,13 @@ class Opinion:
         places = {"first": [0], "second": [1], "tie": [0, 1], "both_bad": []}[self.choice]
         return tuple(sorted(self.shown_order[place] for place in places))
 
+    @property
+    def meaning(self) -> tuple[tuple[int, ...], ...] | None:
+        """What it says of the answers, whatever the order in which they were shown; None for a skip."""
+        if self.ranking is not None:
+            return tuple(tuple(group) for group in self.ranking)
+        return None if self.best is None else (self.best,)
+
 
 def opinions(connection: Connection, batch_id: str) -> list[Opinion]:
     """All that stand, withdrawn annotators' left out, by item and annotator, adjudications last."""

@@ -7,8 +7,8 @@ from stemma.labelling.store.leases import finish, reopen
 from stemma.labelling.store.people import Person
 from stemma.labelling.store.queue import move
 from stemma.labelling.store.seats import count_given
-from stemma.labelling.store.shown import Answer, shown_order
-from stemma.labelling.store.tables import assignments, batches, items, verdicts
+from stemma.labelling.store.shown import Answer, Shown, show
+from stemma.labelling.store.tables import assignments, verdicts
 
 
 def is_known(connection: Connection, request_id: str, person: Person) -> bool:
@@ -22,46 +22,43 @@ def record(connection: Connection, batch_id: str, person: Person, answer: Answer
 
     Raises LabelError where the request is not one of the annotator's, or the verdict does not fit its form.
     """
-    row = connection.execute(
-        select(
-            assignments.c.item_id,
-            assignments.c.state,
-            assignments.c.claimed,
-            items.c.position,
-            items.c.content,
-            batches.c.form,
-        )
-        .join(items, items.c.id == assignments.c.item_id)
-        .join(batches, batches.c.id == assignments.c.batch_id)
+    lease = connection.execute(
+        select(assignments.c.item_id, assignments.c.state, assignments.c.claimed)
         .where(assignments.c.request_id == answer.request_id, assignments.c.annotator_id == person.id)
         .where(assignments.c.batch_id == batch_id)
-        .with_for_update(of=assignments)
+        .with_for_update()
     ).first()
-    if row is None:
+    if lease is None:
         raise LabelError("this form is not one of yours, or of another batch; load the page again")
-    count = len(row.content["answers"])
-    answer.check(row.form, count)
-    order = shown_order(batch_id, row.position, person.name, count)
-    added = insert(verdicts).values(
-        request_id=answer.request_id,
-        batch_id=batch_id,
-        item_id=row.item_id,
-        annotator_id=person.id,
-        adjudication=False,
-        choice=answer.choice or "rank",
-        ranking=[sorted(order[place] for place in group) for group in answer.ranking] if answer.ranking else None,
-        shown_order=order,
-        strength=answer.strength if answer.choice in {"first", "second"} else None,
-        note=answer.note or None,
-        seconds=round(max(0.0, now - row.claimed), 3),
-        time=now,
-    )
-    verdict_id = connection.execute(added.returning(verdicts.c.id)).scalar_one()
-    finish(connection, row.item_id, person.id, verdict_id)
+    shown = show(connection, lease.item_id, person.name, answer.request_id)
+    row = verdict_row(shown, lease.item_id, person, answer, now)
+    added = insert(verdicts).values(**row, adjudication=False, seconds=round(max(0.0, now - lease.claimed), 3))
+    finish(connection, lease.item_id, person.id, connection.execute(added.returning(verdicts.c.id)).scalar_one())
     count_given(connection, batch_id, person, 1)
     opinion = int(answer.choice != "skip")
     # One whose lease had lapsed held no place any more.
-    return move(connection, row.item_id, taken=opinion - (row.state == "open"), opinions=opinion)
+    return move(connection, lease.item_id, taken=opinion - (lease.state == "open"), opinions=opinion)
+
+
+def verdict_row(shown: Shown, item_id: int, person: Person, answer: Answer, now: float) -> dict[str, object]:
+    """What is stored of an answer to a shown item.
+
+    Raises LabelError where the verdict does not fit the item's form.
+    """
+    answer.check(shown.form, len(shown.answers))
+    ranking = answer.ranking and [sorted(shown.order[place] for place in group) for group in answer.ranking]
+    return {
+        "request_id": answer.request_id,
+        "batch_id": shown.batch_id,
+        "item_id": item_id,
+        "annotator_id": person.id,
+        "choice": answer.choice or "rank",
+        "ranking": ranking,
+        "shown_order": list(shown.order),
+        "strength": answer.strength if answer.choice in {"first", "second"} else None,
+        "note": answer.note or None,
+        "time": now,
+    }
 
 
 def take_back(connection: Connection, batch_id: str, person: Person, request_id: str, now: float) -> None:
@@ -69,33 +66,32 @@ def take_back(connection: Connection, batch_id: str, person: Person, request_id:
 
     Raises LabelError where the annotator gave no verdict of that request, or took it back before.
     """
-    row = connection.execute(
+    last = connection.execute(
         select(verdicts.c.item_id, verdicts.c.choice, verdicts.c.shown_order)
         .join(assignments, assignments.c.verdict_id == verdicts.c.id)
         .where(assignments.c.request_id == request_id, assignments.c.annotator_id == person.id)
         .where(assignments.c.batch_id == batch_id)
         .with_for_update(of=assignments)
     ).first()
-    if row is None:
+    if last is None:
         raise LabelError("there is no verdict of yours to take back here; load the page again")
-    connection.execute(
-        insert(verdicts).values(
-            request_id=undoing(request_id),
-            batch_id=batch_id,
-            item_id=row.item_id,
-            annotator_id=person.id,
-            adjudication=False,
-            choice="undo",
-            shown_order=row.shown_order,
-            time=now,
-        )
-    )
-    reopen(connection, row.item_id, person.id, now)
+    row = {
+        "request_id": undoing(request_id),
+        "batch_id": batch_id,
+        "item_id": last.item_id,
+        "annotator_id": person.id,
+        "adjudication": False,
+        "choice": "undo",
+        "shown_order": last.shown_order,
+        "time": now,
+    }
+    connection.execute(insert(verdicts).values(row))
+    reopen(connection, last.item_id, person.id, now)
     count_given(connection, batch_id, person, -1)
-    if row.choice == "skip":
-        move(connection, row.item_id, taken=1)
+    if last.choice == "skip":
+        move(connection, last.item_id, taken=1)
     else:
-        move(connection, row.item_id, taken=0, opinions=-1)
+        move(connection, last.item_id, taken=0, opinions=-1)
 
 
 def undoing(request_id: str) -> str:

@@ -31,6 +31,8 @@ class Shown:
     prompt: Conversation
     answers: tuple[str, ...]
     """In the order shown."""
+    order: tuple[int, ...]
+    """Each one's index in the batch."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def show(connection: Connection, item_id: int, name: str, request_id: str) -> Sh
         form=row.form,
         prompt=tuple(Message(**message) for message in row.content["prompt"]),
         answers=tuple(answers[index] for index in order),
+        order=tuple(order),
     )
 
 

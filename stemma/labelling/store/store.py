@@ -19,6 +19,7 @@ from stemma.labelling.store.desk import Desk
 from stemma.labelling.store.people import People
 from stemma.labelling.store.queue import has_waiting, progress
 from stemma.labelling.store.results import batch_verdicts
+from stemma.labelling.store.review import Review
 from stemma.labelling.store.tables import batches
 from stemma.records.types import Verdict
 
@@ -38,6 +39,7 @@ class LabelStore:
         self._database = database
         self.people = People(database)
         self.desk = Desk(database)
+        self.review = Review(database)
 
     def close_connections(self) -> None:
         """Give the database's connections up."""

@@ -13,12 +13,13 @@ from stemma.labelling.store.store import LabelStore, open_store
 
 
 class Clock:
-    """A clock that stands still until it is moved."""
+    """A clock that stands almost still until it is moved."""
 
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
 
     def __call__(self) -> float:
+        self.now += 1e-6
         return self.now
 
 
@@ -37,11 +38,11 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'labels.db'}"
     server: str = request.getfixturevalue("postgres")
     name = f"labels_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine = create_engine(server)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {name}"))
     engine.dispose()
-    return make_url(server).set(database=name).render_as_string(hide_password=False)
+    return make_url(server).update_query_dict({"options": f"-csearch_path={name}"}).render_as_string()
 
 
 @pytest.fixture
