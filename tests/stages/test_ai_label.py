@@ -195,7 +195,7 @@ def test_a_killed_stage_goes_on_where_it_was(project: Project) -> None:
 
 def test_what_cannot_be_read_is_counted_and_never_guessed(project: Project) -> None:
     def sometimes(body: Body, _: int) -> Answered:
-        _, first, _ = shown(body)
+        first = shown(body)[1]
         return completion("maybe" if first == REFUSAL else "1")
 
     with chat_server(sometimes) as server:

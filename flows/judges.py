@@ -1,0 +1,44 @@
+"""AI judges as a run takes them: only where its labels come from them, each with the hash of its weights."""
+
+from pathlib import Path
+from typing import TypeVar
+
+from flows.settings import FlowSettings
+from stemma.errors import SettingsError
+from stemma.judging.ai_settings import AiJudgeConfig, LocalConfig, PanelConfig, RewardModelConfig
+
+S = TypeVar("S", bound=FlowSettings)
+USES_JUDGES = ("ai", "mixed")
+
+
+def check_judges(settings: FlowSettings) -> None:
+    """Raise SettingsError where labels are to come from AI judges and none is named."""
+    if settings.label.source in USES_JUDGES and not settings.ai_label.judges:
+        raise SettingsError(
+            f"label.source is {settings.label.source}, and ai_label.judges names no judge; name one, for instance "
+            "--set 'ai_label.judges=[{kind: endpoint, name: qwen, base_url: http://127.0.0.1:8000/v1, model: qwen}]'"
+        )
+
+
+def with_judges(root: Path, settings: S) -> S:
+    """The settings with every judge's folder and weights settled; no judges where label.source takes nobody's word.
+
+    Raises SettingsError where a judge is missing or its folder is, ArtifactError where that is damaged.
+    """
+    check_judges(settings)
+    named = settings.ai_label.judges if settings.label.source in USES_JUDGES else ()
+    judges = tuple(_settled(root, judge) for judge in named)
+    return settings.model_copy(update={"ai_label": settings.ai_label.model_copy(update={"judges": judges})})
+
+
+def _settled(root: Path, judge: AiJudgeConfig) -> AiJudgeConfig:
+    if isinstance(judge, PanelConfig):
+        return judge.model_copy(update={"members": tuple(_settled(root, member) for member in judge.members)})
+    if isinstance(judge, RewardModelConfig) or (isinstance(judge, LocalConfig) and not judge.revision):
+        from stemma.judging.weights import check_weights, weights_sha256
+
+        folder = (root / judge.model).resolve()
+        weights = judge.weights_sha256 or weights_sha256(folder)
+        check_weights(judge.name, folder, weights)
+        return judge.model_copy(update={"model": str(folder), "weights_sha256": weights})
+    return judge

@@ -1,0 +1,22 @@
+"""data → base → sft → sample → ai_label → label → judge → reward → ppo → eval → register, with AI judges' labels."""
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from flows.pipeline import FlowReport, run_name, run_pipeline
+from flows.rlhf import STAGES
+from flows.settings import RlaifSettings
+from flows.suspension import Waiting
+
+DEFAULTS = RlaifSettings()
+
+
+@flow(name="rlaif", flow_run_name=run_name)
+def rlaif(settings: RlaifSettings = DEFAULTS, name: str = "") -> FlowReport | State[Waiting]:
+    """Align a policy by a reward model that learned from AI judges, and PPO.
+
+    Args:
+        settings: Every stage's settings; ai_label.judges names the judges.
+        name: The run's name; empty lets Prefect choose one.
+    """
+    return run_pipeline("rlaif", STAGES, "ppo", settings, name)
