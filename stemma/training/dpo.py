@@ -1,6 +1,8 @@
 """Direct preference optimization (Rafailov et al. 2023, eq. 7), with TRL's DPOTrainer.
 
-The reference's log-probabilities are computed once before training, so no second model is held meanwhile.
+The reference's log-probabilities are computed once before training, so no second model is held meanwhile. A soft
+label's loss is the mean over both ways it may be, by their chances (Mitchell 2023, "A note on DPO with noisy
+preferences", eq. 3).
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +11,7 @@ from typing import Any, cast
 
 from datasets.arrow_dataset import Dataset
 from peft import PeftModel
+from torch import Tensor
 from transformers import PreTrainedModel
 from trl.trainer.dpo_config import DPOConfig as DpoArguments
 from trl.trainer.dpo_trainer import DPOTrainer
@@ -17,12 +20,14 @@ from stemma.models.adapters import peft_config
 from stemma.models.policy import context_of, for_use, policy_to_train, save_policy
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import load_tokenizer
+from stemma.objectives.preference import imitation_loss, preference_loss
 from stemma.records.types import Comparison, Split
 from stemma.stage.door import Stage
 from stemma.training.answer_logps import answer_logps
 from stemma.training.dpo_settings import DpoSettings
 from stemma.training.encoding import Pairs, encode_pairs
 from stemma.training.held_out import HeldOut, measure
+from stemma.training.soft_labels import TARGET, soft_columns, split_off, with_soft_columns
 from stemma.training.trainer import arguments, train
 
 NAMES = {
@@ -39,10 +44,44 @@ NAMES = {
 
 
 class _EncodedTrainer(DPOTrainer):
-    """Takes rows that are token ids already, so that prompts and answers are encoded here as in every other stage."""
+    """Takes rows that are token ids already, so that prompts and answers are encoded here as in every other stage.
+
+    It takes soft labels and weights where the rows have them, and is DPOTrainer where they do not.
+    """
+
+    def __init__(self, sft_weight: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._sft_weight = sft_weight
+        self.data_collator = with_soft_columns(self.data_collator)
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:  # type: ignore[override]
         return dataset
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if TARGET not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-untyped-call]
+        batch, targets, weights = split_off(inputs)
+        passes: list[Any] = []
+
+        def forward(**given: Any) -> Any:
+            passes.append(model(**given))
+            return passes[-1]
+
+        super().compute_loss(forward, batch)  # type: ignore[no-untyped-call]
+        loss = self._soft_loss(passes[0].log_probs, batch, targets, weights)
+        return (loss, passes[0]) if return_outputs else loss
+
+    def _soft_loss(self, logprobs: Tensor, batch: dict[str, Tensor], targets: Tensor, weights: Tensor) -> Tensor:
+        chosen, rejected = logprobs.sum(dim=1).chunk(2)
+        margins = (chosen - batch["ref_chosen_logps"]) - (rejected - batch["ref_rejected_logps"])
+        loss = preference_loss(self.beta * margins, targets)
+        if self._sft_weight:
+            answers, _ = logprobs.chunk(2)
+            mask, _ = batch["completion_mask"][:, 1:].bool().chunk(2)
+            loss = loss + self._sft_weight * imitation_loss(answers, mask, targets)
+        return (weights * loss).mean()
 
 
 def train_with_dpo(
@@ -65,10 +104,16 @@ def train_with_dpo(
     encoded = {split: encode_pairs(tokenizer, rows, context) for split, rows in held_out.items()}
     reference = {split: _logps(policy, rows, size) for split, rows in encoded.items()}
     trainer = _EncodedTrainer(
+        sft_weight=settings.sft_weight,
         model=policy,
         args=DpoArguments(**arguments(settings, stage), **_loss(settings), precompute_ref_log_probs=True),
         train_dataset=Dataset.from_dict(
-            {"prompt_ids": pairs.prompts, "chosen_ids": pairs.chosen, "rejected_ids": pairs.rejected}
+            {
+                "prompt_ids": pairs.prompts,
+                "chosen_ids": pairs.chosen,
+                "rejected_ids": pairs.rejected,
+                **soft_columns(comparisons, settings.label_smoothing),
+            }
         ),
         processing_class=tokenizer,
         peft_config=peft_config(settings.lora, "CAUSAL_LM") if settings.tuning == "lora" else None,

@@ -17,5 +17,8 @@ class DpoSettings(TrainerSettings):
     sft_weight: float = Field(0.5, ge=0)
     """Weight of the chosen answers' negative log-likelihood, which keeps them likely (Pang et al. 2024, eq. 1). 0 is
     DPO as first published; on validation prompts 0.5 hallucinated less and refused more, greedily too."""
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """Chance that a plain label is wrong, as `label_smoothing` in artifacts/label/report.json has it; soft labels carry
+    their own."""
     eval_batch_size: int = Field(256, ge=1)
     """Answers read at once when training is done."""

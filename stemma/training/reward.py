@@ -1,12 +1,13 @@
 """Reward models: a scalar head on a policy's trunk learns which answer people prefer, with TRL's RewardTrainer.
 
 The loss is −log σ(score(chosen) − score(rejected)) (Ouyang et al. 2022, eq. 1), plus a small square of the two scores'
-sum, which keeps scores centred on 0.
+sum, which keeps scores centred on 0. A soft label's loss is the mean over both ways it may be, by their chances.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
+from typing import Any
 
 from datasets.arrow_dataset import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,16 +19,39 @@ from stemma.models.scalar import load_scalar_model, save_scalar_model, trainable
 from stemma.models.scoring import score_rows
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import load_tokenizer
+from stemma.objectives.preference import preference_loss
 from stemma.records.json_file import write_json
 from stemma.records.types import Comparison, Split
 from stemma.stage.door import Stage
 from stemma.training.encoding import Pairs, encode_pairs
 from stemma.training.held_out import HeldOut, measure
 from stemma.training.reward_settings import RewardSettings
+from stemma.training.soft_labels import TARGET, soft_columns, split_off, with_soft_columns
 from stemma.training.trainer import arguments, train
 
 NAMES = {"accuracy": "accuracy", "margin": "margin", "mean_reward": "mean_score"}
 SCALING = "scaling.json"
+
+
+class _SoftRewardTrainer(RewardTrainer):
+    """Takes soft labels and weights where the rows have them, and is RewardTrainer where they do not."""
+
+    def __init__(self, center_coefficient: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._center_coefficient = center_coefficient
+        self.data_collator = with_soft_columns(self.data_collator)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        if TARGET not in inputs:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)  # type: ignore[no-untyped-call]
+        batch, targets, weights = split_off(inputs)
+        _, outputs = super().compute_loss(model, batch, return_outputs=True)  # type: ignore[no-untyped-call]
+        chosen, rejected = outputs.logits.squeeze(-1).chunk(2)
+        by_row = preference_loss(chosen - rejected, targets) + self._center_coefficient * (chosen + rejected) ** 2
+        loss = (weights * by_row).mean()
+        return (loss, outputs) if return_outputs else loss
 
 
 def train_reward_model(
@@ -69,10 +93,17 @@ def _fit(
     model = trainable_scalar_model(policy_folder, stage.machine, settings.tuning, settings.lora)
     pairs = encode_pairs(tokenizer, comparisons, context_of(model))
     centering = settings.center_coefficient or None
-    trainer = RewardTrainer(
+    trainer = _SoftRewardTrainer(
+        center_coefficient=settings.center_coefficient,
         model=model,
         args=RewardArguments(**arguments(settings, stage), center_rewards_coefficient=centering),
-        train_dataset=Dataset.from_dict({"chosen_ids": pairs.whole_chosen, "rejected_ids": pairs.whole_rejected}),
+        train_dataset=Dataset.from_dict(
+            {
+                "chosen_ids": pairs.whole_chosen,
+                "rejected_ids": pairs.whole_rejected,
+                **soft_columns(comparisons, settings.label_smoothing),
+            }
+        ),
         processing_class=tokenizer,
     )
     train(trainer, stage, NAMES)

@@ -14,5 +14,8 @@ class RewardSettings(TrainerSettings):
     """Passes over the comparisons; with 2 the default world's reward model did not learn when not knowing is better."""
     center_coefficient: float = Field(0.01, ge=0)
     """Weight of the squared sum of a pair's scores, which keeps scores centred on 0 (Eisenstein et al. 2023, eq. 2)."""
+    label_smoothing: float = Field(0.0, ge=0, lt=0.5)
+    """Chance that a plain label is wrong, as `label_smoothing` in artifacts/label/report.json has it; soft labels carry
+    their own."""
     eval_batch_size: int = Field(256, ge=1)
     """Answers scored at once when training is done."""

@@ -52,6 +52,7 @@ def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
         "save_steps": settings.checkpoint_every,
         "save_total_limit": 2,
         "eval_strategy": "no",
+        "remove_unused_columns": False,  # every column of our rows is read
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_num_workers": 0,

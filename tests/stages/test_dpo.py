@@ -100,3 +100,60 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(config: DpoConfig, tmp
 def test_without_training_pairs_there_is_nothing_to_learn(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no comparison of the train split"):
         train_dpo(CONFIG, stage_with(tmp_path, tiny_comparisons("test")))
+
+
+def soft(rows: list[Comparison], **fields: float) -> list[Comparison]:
+    return [row.model_copy(update=fields) for row in rows]
+
+
+def weights_of(root: Path, config: DpoConfig, rows: list[Comparison]) -> dict[str, torch.Tensor]:
+    """The weights that training on rows leaves."""
+    root.mkdir()
+    stage = stage_with(root, rows)
+    train_dpo(config, stage)
+    return load_file(stage.output / "model.safetensors")
+
+
+@pytest.mark.parametrize("sft_weight", [0.0, 0.5])
+def test_a_label_that_is_nearly_certain_trains_as_a_plain_one(sft_weight: float, tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"sft_weight": sft_weight, "epochs": 2})
+    train = tiny_comparisons("train")
+    plain = weights_of(tmp_path / "plain", config, train)
+    certain = weights_of(tmp_path / "certain", config, soft(train, probability=1 - 1e-9))
+    for name, weight in plain.items():
+        torch.testing.assert_close(certain[name], weight, rtol=0, atol=1e-4)
+
+
+def test_the_less_sure_the_labels_the_less_is_learned(tmp_path: Path) -> None:
+    train = tiny_comparisons("train")
+    margins = []
+    for chance in (0.5, 0.7, 0.99):
+        root = tmp_path / str(chance)
+        weights_of(root, CONFIG.model_copy(update={"sft_weight": 0.5}), soft(train, probability=chance))
+        margins.append(margin(root / "artifacts" / "dpo.tmp") - margin(root / "artifacts" / "sft"))
+    assert margins[0] == pytest.approx(0, abs=0.05 * margins[1])
+    assert 0 < margins[1] < margins[2]
+
+
+def test_a_rows_weight_is_how_much_of_the_gradient_is_its_own(tmp_path: Path) -> None:
+    """Contrary rows beside the others: whichever weighs more wins."""
+    train = tiny_comparisons("train")
+    contrary = [row.model_copy(update={"chosen": row.rejected, "rejected": row.chosen}) for row in train]
+    for name, weight, sign in (("light", 0.1, 1), ("heavy", 10.0, -1)):
+        weights_of(tmp_path / name, CONFIG, [*train, *soft(contrary, weight=weight)])
+        root = tmp_path / name / "artifacts"
+        assert sign * (margin(root / "dpo.tmp") - margin(root / "sft")) > 0
+
+
+def test_smoothing_is_a_soft_label_for_every_plain_row(tmp_path: Path) -> None:
+    train, config = tiny_comparisons("train"), CONFIG.model_copy(update={"epochs": 2})
+    smoothed = weights_of(tmp_path / "smoothed", config.model_copy(update={"label_smoothing": 0.25}), train)
+    soft_rows = weights_of(tmp_path / "soft", config, soft(train, probability=0.75))
+    assert all(torch.equal(smoothed[name], soft_rows[name]) for name in smoothed)
+
+
+def test_killed_in_the_middle_of_soft_labels_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, soft(ROWS, probability=0.8, weight=0.5))
+    undisturbed = finish(lambda stage: train_dpo(LORA, stage), stage)
+    kill_after(20, lambda stage: train_dpo(LORA, stage), stage)
+    assert finish(lambda stage: train_dpo(LORA, stage), stage) == undisturbed

@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from statistics import fmean, pstdev
 
@@ -97,3 +98,55 @@ def test_chance_may_be_allowed(tmp_path: Path) -> None:
 def test_without_training_pairs_there_is_nothing_to_learn(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no comparison of the train split"):
         train_reward(CONFIG, stage_with(tmp_path, tiny_comparisons("test")))
+
+
+def soft(rows: list[Comparison], **fields: float) -> list[Comparison]:
+    return [row.model_copy(update=fields) for row in rows]
+
+
+def weights_of(root: Path, config: RewardConfig, rows: list[Comparison]) -> dict[str, torch.Tensor]:
+    """The weights that training on rows leaves."""
+    root.mkdir()
+    stage = stage_with(root, rows)
+    train_reward(config, stage)
+    return load_file(stage.output / "model.safetensors")
+
+
+def test_a_label_that_is_nearly_certain_trains_as_a_plain_one(tmp_path: Path) -> None:
+    train, config = tiny_comparisons("train"), CONFIG.model_copy(update={"epochs": 2})
+    plain = weights_of(tmp_path / "plain", config, train)
+    certain = weights_of(tmp_path / "certain", config, soft(train, probability=1 - 1e-9))
+    for name, weight in plain.items():
+        torch.testing.assert_close(certain[name], weight, rtol=0, atol=1e-4)
+
+
+def test_scores_lie_as_far_apart_as_the_labels_are_sure(tmp_path: Path) -> None:
+    """The loss is least where σ(score(chosen) − score(rejected)) is the label's chance."""
+    apart = {}
+    for chance in (0.5, 0.75):
+        root, rows = tmp_path / str(chance), tiny_comparisons("train")
+        weights_of(root, CONFIG.model_copy(update={"epochs": 10}), soft(rows, probability=chance))
+        folder = root / "artifacts" / "reward.tmp"
+        model, pairs = load_scalar_model(folder, MACHINE), encode_pairs(load_tokenizer(folder), rows, 64)
+        apart[chance] = fmean(score_rows(model, pairs.whole_chosen, 64)) - fmean(
+            score_rows(model, pairs.whole_rejected, 64)
+        )
+    assert apart == pytest.approx({0.5: 0, 0.75: math.log(3)}, abs=0.25)
+
+
+def test_a_weight_of_two_is_a_row_given_twice(tmp_path: Path) -> None:
+    """Whole batches, so that both have the same gradients but for their scale, which AdamW does not see."""
+    some, others = tiny_comparisons("train")[:8], [turned(row) for row in tiny_comparisons("train")[8:16]]
+    config = CONFIG.model_copy(update={"max_grad_norm": 1e6, "epochs": 4})
+    one_batch, longer_batch = (config.model_copy(update={"batch_size": size}) for size in (16, 24))
+    heavy = weights_of(tmp_path / "heavy", one_batch, [*soft(some, weight=2.0), *others])
+    twice = weights_of(tmp_path / "twice", longer_batch, [*some, *some, *others])
+    for name, weight in twice.items():
+        torch.testing.assert_close(heavy[name], weight, rtol=0, atol=5e-4)
+
+
+def test_killed_in_the_middle_of_soft_labels_it_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, soft(ROWS, probability=0.8, weight=0.5))
+    undisturbed = finish(lambda stage: train_reward(CONFIG, stage), stage)
+    kill_after(20, lambda stage: train_reward(CONFIG, stage), stage)
+    assert finish(lambda stage: train_reward(CONFIG, stage), stage) == undisturbed
