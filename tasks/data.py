@@ -1,6 +1,7 @@
 """The data stage: the user's files, or the default world, as rows that the other stages read."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +14,7 @@ from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.own_data import make_dataset
 from stemma.records.reading import Limits, read_files
+from stemma.records.recognition import read_example
 from stemma.records.types import Split
 from stemma.stage.door import Stage, run_stage
 from stemma.world.settings import WorldConfig
@@ -75,7 +77,7 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     _check_under_inputs(config.files)
     paths = {str(PurePosixPath(name).relative_to(INPUTS)): Path(name) for name in config.files}
     limits = Limits(config.max_prompt_chars, config.max_answer_chars)
-    reading = read_files(paths, config.ignored_fields, limits)
+    reading = read_files(paths, limits, partial(read_example, ignored=config.ignored_fields))
     reading.check(config.max_rejected_share)
     if reading.rejects:
         stage.progress.say(f"{len(reading.rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")

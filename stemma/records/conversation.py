@@ -4,6 +4,7 @@ from itertools import takewhile
 from typing import Any
 
 from stemma.records.fault import RowFault
+from stemma.records.fields import json_type
 from stemma.records.types import Conversation, Message
 
 ROLES = ("system", "user", "assistant")
@@ -15,11 +16,9 @@ def text_of(value: Any, field: str) -> str:
     Raises RowFault otherwise.
     """
     if not isinstance(value, str):
-        raise RowFault(field, f"must be a text: it is {_json_type(value)}")
+        raise RowFault(field, f"must be a text: it is {json_type(value)}")
     if not value.strip():
         raise RowFault(field, "is empty")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise RowFault(field, "holds half of a surrogate pair, which is no letter")
     return value
 
 
@@ -57,10 +56,26 @@ def messages_of(value: Any, field: str) -> Conversation:
     Raises RowFault otherwise.
     """
     if not isinstance(value, list):
-        raise RowFault(field, f"must be a list of messages: it is {_json_type(value)}")
+        raise RowFault(field, f"must be a list of messages: it is {json_type(value)}")
     messages = tuple(_message(item, f"{field}[{index}]") for index, item in enumerate(value))
     check_turns(messages, field)
     return messages
+
+
+def message_list(messages: Conversation) -> list[dict[str, str]]:
+    """Write a conversation as a list of messages."""
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def assistant(text: str) -> Message:
+    """An answer as a message."""
+    return Message(role="assistant", content=text)
+
+
+def only_question(prompt: Conversation) -> str | None:
+    """The text of a prompt that is one message of the user; None where there is more, or space that would be lost."""
+    text = prompt[0].content
+    return text if len(prompt) == 1 and text == text.strip() else None
 
 
 def check_turns(messages: Conversation, field: str) -> None:
@@ -100,15 +115,10 @@ def split_pair(chosen: Conversation, rejected: Conversation) -> tuple[Conversati
 
 def _message(value: Any, field: str) -> Message:
     if not isinstance(value, dict):
-        raise RowFault(field, f"must be a message with role and content: it is {_json_type(value)}")
+        raise RowFault(field, f"must be a message with role and content: it is {json_type(value)}")
     filled = {key: item for key, item in value.items() if item is not None}
     if set(filled) != {"role", "content"}:
         raise RowFault(field, f"must have role and content, and nothing else: it has {', '.join(sorted(filled))}")
     if filled["role"] not in ROLES:
         raise RowFault(f"{field}.role", f"must be one of {', '.join(ROLES)}: it is {str(filled['role'])[:40]!r}")
     return Message(role=filled["role"], content=text_of(filled["content"], f"{field}.content"))
-
-
-def _json_type(value: Any) -> str:
-    names = {type(None): "null", bool: "a truth value", int: "a number", float: "a number", dict: "an object"}
-    return names.get(type(value), "a list" if isinstance(value, list) else "a text")

@@ -1,11 +1,12 @@
 """A user's examples, made into the rows that the stages work with."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from stemma.records.conversation import assistant
 from stemma.records.dataset import Dataset
-from stemma.records.example import Example
+from stemma.records.example import Answer, Example, Opinion, Pair
 from stemma.records.splits import prompt_digest, split_of
-from stemma.records.types import Comparison, Conversation, Demonstration, Document, Message, Prompt, Split
+from stemma.records.types import Comparison, Conversation, Demonstration, Document, Origin, Prompt, Split
 
 ID_LENGTH = 16
 
@@ -13,9 +14,9 @@ ID_LENGTH = 16
 def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> Dataset:
     """Make the rows; `shares` gives the shares of prompts that are held out for judge, validation and test.
 
-    - A prompt that several rows have is one prompt. Each of its comparisons is kept.
-    - An answer, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt is in the
-      train split. Several rows with the same prompt and answer give one.
+    - A prompt that several rows have is one prompt. Each of its comparisons is kept, one for each verdict.
+    - An answer to imitate, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt
+      is in the train split. Several rows with the same prompt and answer give one.
     - A text is part of the pre-training corpus.
     """
     prompts: dict[str, Prompt] = {}
@@ -28,25 +29,55 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = _prompt(example.prompt, shares)
+        prompt = prompt_row(example.prompt, shares)
         prompts.setdefault(prompt.id, prompt)
-        if example.answer is None:
-            continue
-        if prompt.split == "train":
-            demonstrations[Demonstration(prompt=prompt.messages, completion=example.answer)] = None
-            corpus[_document(prompt.messages, example.answer)] = None
-        if example.rejected is not None:
-            comparisons.append(_comparison(prompt, example.answer, example.rejected))
+        comparisons += comparisons_of(example, prompt)
+        for answer in example.imitated() if prompt.split == "train" else ():
+            demonstrations[Demonstration(prompt=prompt.messages, completion=answer)] = None
+            corpus[_document(prompt.messages, answer)] = None
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def _prompt(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
+def prompt_row(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
+    """The prompt with its id and its split."""
     return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares))
 
 
-def _comparison(prompt: Prompt, chosen: str, rejected: str) -> Comparison:
-    return Comparison(prompt_id=prompt.id, prompt=prompt.messages, chosen=chosen, rejected=rejected, split=prompt.split)
+def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
+    """A comparison for each verdict by which one of two answers is better; ties and skips give none."""
+    for pair in example.pairs():
+        if pair.decided:
+            chosen, rejected = pair.decided
+            yield Comparison(
+                prompt_id=prompt.id,
+                prompt=prompt.messages,
+                chosen=chosen.text,
+                rejected=rejected.text,
+                split=prompt.split,
+                annotator=pair.opinion.annotator,
+                judge=pair.opinion.judge,
+                probability=_chance_of_chosen(pair),
+                origin=origin_of(example, pair.opinion, {"chosen": chosen, "rejected": rejected}),
+            )
+
+
+def origin_of(example: Example, opinion: Opinion, answers: Mapping[str, Answer]) -> Origin | None:
+    """What a row says beyond a verdict: of the opinion, of the whole row, and of each answer by its part."""
+    origin: Origin = dict(opinion.origin or {})
+    if sum(map(len, opinion.ranking)) > 2:
+        origin["ranking"] = [list(group) for group in opinion.ranking]
+    if example.origin:
+        origin["row"] = example.origin
+    return origin | {part: answer.origin for part, answer in answers.items() if answer.origin} or None
+
+
+def _chance_of_chosen(pair: Pair) -> float | None:
+    """None too where the chance speaks against the verdict."""
+    if pair.probability is None:
+        return None
+    chance = pair.probability if pair.choice == "first" else 1 - pair.probability
+    return chance if chance >= 0.5 else None
 
 
 def _document(prompt: Conversation, answer: str) -> Document:
-    return Document(messages=(*prompt, Message(role="assistant", content=answer)))
+    return Document(messages=(*prompt, assistant(answer)))

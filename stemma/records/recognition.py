@@ -1,24 +1,45 @@
 """Which form a row is in: its set of fields says so, and nothing is guessed."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 
+from stemma.errors import DataError
 from stemma.records.example import Example
 from stemma.records.fault import RowFault
-from stemma.records.forms.demonstrations import read_completion, read_messages
-from stemma.records.forms.pairs import read_implicit_pair, read_pair
-from stemma.records.forms.prompts import read_prompt
-from stemma.records.forms.texts import read_text
+from stemma.records.fields import check_shareable, kept
+from stemma.records.forms import (
+    alpaca,
+    alpaca_farm,
+    argilla,
+    demonstrations,
+    label_studio,
+    messages_pairs,
+    pairs,
+    ranked_responses,
+    sharegpt,
+    shp,
+    summaries,
+    texts,
+    transcripts,
+    ultrafeedback,
+)
+from stemma.records.forms.form import Fields, Form
 
-_READERS: Mapping[frozenset[str], Callable[[Mapping[str, Any]], Example]] = {
-    frozenset({"text"}): read_text,
-    frozenset({"prompt"}): read_prompt,
-    frozenset({"prompt", "completion"}): read_completion,
-    frozenset({"messages"}): read_messages,
-    frozenset({"prompt", "chosen", "rejected"}): read_pair,
-    frozenset({"chosen", "rejected"}): read_implicit_pair,
-}
-KNOWN_FORMS = ("text", "prompt", "prompt+completion", "messages", "prompt+chosen+rejected", "chosen+rejected")
+_MODULES = (
+    texts, demonstrations, pairs, transcripts, messages_pairs, alpaca, sharegpt, summaries, alpaca_farm,
+    ranked_responses, shp, ultrafeedback, label_studio, argilla,
+)  # fmt: skip
+FORMS: Mapping[str, Form] = {form.name: form for module in _MODULES for form in module.FORMS}
+OTHERS = "other_fields"
+"""Where the origin of a row keeps the fields that a form named by the user does not have."""
+
+
+def form_named(name: str) -> Form:
+    """The form of that name. Raises DataError where there is none."""
+    if name not in FORMS:
+        raise DataError(f"there is no format {name!r}; there are: {', '.join(FORMS)}")
+    return FORMS[name]
 
 
 def read_example(row: Any, ignored: Collection[str] = ()) -> Example:
@@ -27,15 +48,41 @@ def read_example(row: Any, ignored: Collection[str] = ()) -> Example:
     `ignored` names fields that say nothing of the form, such as an id.
     Raises RowFault where the fields are of no known form, or the row is not well formed.
     """
-    if not isinstance(row, dict):
-        raise RowFault("(row)", "is not an object with fields")
-    filled = {name: value for name, value in row.items() if value is not None and name not in ignored}
-    reader = _READERS.get(frozenset(filled))
-    if reader is None:
+    filled = _filled(row, ignored)
+    form = _form_of(frozenset(filled))
+    if form is None:
         found = "+".join(sorted(name[:40] for name in filled)) or "nothing"
         raise RowFault(
             "(fields)",
-            f"are of no known form: {found}; known forms are {', '.join(KNOWN_FORMS)}; "
-            "name fields to leave out in data.ignored_fields",
+            f"are of no known form: {found[:400]}; known forms are {', '.join(FORMS)}; "
+            "name the form with --format, or fields to leave out in data.ignored_fields",
         )
-    return reader(filled)
+    return form.read(filled)
+
+
+def read_as(form: Form, row: Any, ignored: Collection[str] = ()) -> Example:
+    """Read a row in a form that the user named; fields that the form does not have are kept with the row.
+
+    Raises RowFault where the form's fields are missing, or the row is not well formed.
+    """
+    filled = _filled(row, ignored)
+    missing = sorted(form.required - filled.keys())
+    if missing:
+        raise RowFault("(fields)", f"lack what the form {form.name} has: {', '.join(missing)}")
+    known = form.required | form.optional
+    example = form.read(filled if form.takes_others else {name: filled[name] for name in filled if name in known})
+    others = None if form.takes_others else kept(filled, *known)
+    return example.model_copy(update={"origin": {**(example.origin or {}), OTHERS: others}}) if others else example
+
+
+def _filled(row: Any, ignored: Collection[str]) -> dict[str, Any]:
+    if not isinstance(row, dict):
+        raise RowFault("(row)", "is not an object with fields")
+    filled = {name: value for name, value in row.items() if value is not None and name not in ignored}
+    check_shareable(filled)
+    return filled
+
+
+@lru_cache(maxsize=1024)
+def _form_of(fields: Fields) -> Form | None:
+    return next((form for form in FORMS.values() if not form.by_name_only and form.fits(fields)), None)

@@ -1,19 +1,27 @@
-"""A user's file, as the JSON values in it: JSON Lines or one JSON array, plain or gzipped."""
+"""A user's file, as the JSON values in it: JSON Lines, one JSON array or one JSON object, plain or gzipped."""
 
 import gzip
+import io
 import json
+import math
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from stemma.errors import DataError
 from stemma.records.fault import RowFault
 
 EXTENSIONS = (".jsonl", ".json", ".jsonl.gz", ".json.gz")
+WHOLE = (".json", ".json.gz")
 _LFS_POINTER = b"version https://git-lfs"
 _GZIP_MAGIC = b"\x1f\x8b"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _SPACE = " \t\r\n"
+LONGEST_NUMBER = 40
+"""Digits; a longer one counts as NaN, because reading it takes time that grows with the square of its length."""
 
 
 class SourceRow(NamedTuple):
@@ -24,73 +32,95 @@ class SourceRow(NamedTuple):
     fault: RowFault | None = None
 
 
-def read_source(path: Path) -> list[SourceRow]:
-    """Read the values of a file; a byte order mark and Windows line ends are taken as they come.
+Lines = Iterator[tuple[int, bytes]]
+
+
+def read_source(path: Path) -> Iterator[SourceRow]:
+    """Read the values of a file, lines one by one; a byte order mark and Windows line ends are taken as they come.
 
     Raises DataError where the file as a whole cannot be read: missing, of another type, a Git LFS pointer, damaged,
-    not UTF-8, empty, or an array that is not JSON.
+    not UTF-8, empty, or an array that is not JSON. Damage shows only where reading comes to it.
     """
-    text = _text(path, _content(path)).removeprefix("\ufeff")
-    begin = _after_space(text, 0)
-    if begin == len(text):
-        raise DataError(f"{path} is empty; give it rows or take it out of data.files")
-    rows = list(_array(path, text, begin) if text[begin] == "[" else _lines(text))
-    if not rows:
-        raise DataError(f"{path} holds an empty array; give it rows or take it out of data.files")
-    return rows
+    with _opened(path) as stream:
+        numbered = ((number, _without_mark(number, line)) for number, line in enumerate(stream, start=1))
+        lines = ((number, line) for number, line in numbered if line.strip())
+        first = next(lines, None)
+        if first is None:
+            raise DataError(f"{path} is empty; give it rows or leave it out")
+        number, opening = first
+        if opening.lstrip().startswith(b"["):
+            yield from _array(path, _text(path, number, opening + stream.read()), number)
+        elif path.name.endswith(WHOLE) and _row(number, _text(path, number, opening)).fault is not None:
+            yield from _object(number, _text(path, number, opening + stream.read()))
+        else:
+            yield from (_row(number, _text(path, number, line)) for number, line in chain([first], lines))
 
 
-def _content(path: Path) -> bytes:
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
     if not path.name.endswith(EXTENSIONS):
         raise DataError(f"{path} is not of a type that is read; convert it to {', '.join(EXTENSIONS)}")
     try:
-        content = path.read_bytes()
+        with path.open("rb") as raw:
+            head = raw.read(len(_LFS_POINTER))
+            raw.seek(0)
+            if head == _LFS_POINTER:
+                raise DataError(f"{path} is a Git LFS pointer, not the data; run `git lfs pull` where it came from")
+            if path.name.endswith(".gz"):
+                with gzip.GzipFile(fileobj=raw) as unzipped:
+                    yield io.BufferedReader(unzipped)
+                return
+            if head.startswith(_GZIP_MAGIC):
+                raise DataError(f"{path} is gzipped; give it a name that ends in .gz")
+            yield raw
     except FileNotFoundError:
-        raise DataError(f"{path} does not exist; put it there, or mend data.files") from None
+        raise DataError(f"{path} does not exist; put it there, or correct its name") from None
     except IsADirectoryError:
-        raise DataError(f"{path} is a folder; name the files in it in data.files") from None
-    if content.startswith(_LFS_POINTER):
-        raise DataError(f"{path} is a Git LFS pointer, not the data; run `git lfs pull` where it came from")
-    return _unzipped(path, content) if path.name.endswith(".gz") else content
-
-
-def _unzipped(path: Path, content: bytes) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} is a folder; name the files in it") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{path} is not a whole gzip file ({error}); fetch it again") from None
 
 
-def _text(path: Path, content: bytes) -> str:
+def _without_mark(number: int, line: bytes) -> bytes:
+    return line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+
+
+def _text(path: Path, number: int, content: bytes) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        if content.startswith(_GZIP_MAGIC):
-            raise DataError(f"{path} is gzipped; give it a name that ends in .gz") from None
-        line = content.count(b"\n", 0, error.start) + 1
+        line = number + content.count(b"\n", 0, error.start)
         raise DataError(f"{path}:{line} is not UTF-8; save the file as UTF-8") from None
 
 
-def _lines(text: str) -> Iterator[SourceRow]:
+def _row(number: int, line: str) -> SourceRow:
+    try:
+        return SourceRow(number, _decoder.decode(line))
+    except (ValueError, RecursionError) as error:
+        return SourceRow(number, None, RowFault("(line)", f"is not JSON: {_said(error)}"))
+
+
+def _object(number: int, text: str) -> Iterator[SourceRow]:
+    """One object over several lines, or else a row a line."""
+    whole = _row(number, text)
+    if whole.fault is None:
+        yield whole
+        return
     # Only "\n" ends a row: JSON texts may hold other line separators, such as U+2028, as they are.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip(_SPACE):
-            continue
-        try:
-            yield SourceRow(number, json.loads(line))
-        except (ValueError, RecursionError) as error:
-            yield SourceRow(number, None, RowFault("(line)", f"is not JSON: {_said(error)}"))
+    lines = enumerate(text.split("\n"), start=number)
+    yield from (_row(place, line) for place, line in lines if line.strip(_SPACE))
 
 
-def _array(path: Path, text: str, begin: int) -> Iterator[SourceRow]:
-    decode = json.JSONDecoder().raw_decode
-    line, counted = 1, 0
-    position = _after_space(text, begin + 1)
+def _array(path: Path, text: str, line: int) -> Iterator[SourceRow]:
+    position = counted = _after_space(text, text.index("[") + 1)
+    line += text.count("\n", 0, counted)
     more = text[position : position + 1] != "]"
+    if not more:
+        raise DataError(f"{path} holds an empty array; give it rows or leave it out")
     while more:
         line, counted = line + text.count("\n", counted, position), position
         try:
-            value, position = decode(text, position)
+            value, position = _decoder.raw_decode(text, position)
         except (ValueError, RecursionError) as error:
             raise _broken(path, line, _said(error)) from None
         yield SourceRow(line, value)
@@ -103,12 +133,19 @@ def _array(path: Path, text: str, begin: int) -> Iterator[SourceRow]:
         raise _broken(path, line, "something follows the end of the array")
 
 
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) <= LONGEST_NUMBER else math.nan
+
+
+_decoder = json.JSONDecoder(parse_int=_whole_number)
+
+
 def _broken(path: Path, line: int, what: str) -> DataError:
     return DataError(f"{path}:{line} is not JSON: {what}; an array must be whole, so mend the file")
 
 
 def _said(error: Exception) -> str:
-    return error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply or a number too long"
+    return error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply"
 
 
 def _after_space(text: str, position: int) -> int:

@@ -1,18 +1,38 @@
 r"""HH-RLHF transcripts (Bai et al. 2022): "\n\nHuman: …\n\nAssistant: …\n\nHuman: …\n\nAssistant: …"."""
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
-from stemma.records.conversation import check_turns
+from stemma.records.conversation import assistant, check_turns, split_pair, text_of
+from stemma.records.example import Example, preferred
 from stemma.records.fault import RowFault
+from stemma.records.forms.form import Form, Row
 from stemma.records.types import Conversation, Message
 
 _MARK = re.compile(r"\n\n(Human|Assistant):")
 _ROLES = {"Human": "user", "Assistant": "assistant"}
+_MARKS = {"user": "Human", "assistant": "Assistant"}
 
 
 def is_transcript(text: str) -> bool:
     """Whether the text begins as a transcript does."""
     return _MARK.match(_opened(text)) is not None
+
+
+def read_transcripts(row: Row) -> Example:
+    """Read two transcripts that share their prompt. Raises RowFault where they do not."""
+    both = [transcript_messages(text_of(row[field], field), field) for field in ("chosen", "rejected")]
+    return preferred("hh-rlhf", *split_pair(both[0], both[1]))
+
+
+def write_transcripts(example: Example) -> Iterator[dict[str, Any]]:
+    """Write two transcripts for each preference; a system message has no place in them."""
+    prompt = example.prompt or ()
+    for pair in example.pairs():
+        if pair.decided and prompt[0].role != "system":
+            chosen, rejected = (_transcript((*prompt, assistant(answer.text))) for answer in pair.decided)
+            yield {"chosen": chosen, "rejected": rejected}
 
 
 def transcript_messages(text: str, field: str) -> Conversation:
@@ -33,5 +53,12 @@ def transcript_messages(text: str, field: str) -> Conversation:
     return messages
 
 
+def _transcript(messages: Conversation) -> str:
+    return "".join(f"\n\n{_MARKS[message.role]}: {message.content}" for message in messages)
+
+
 def _opened(text: str) -> str:
     return "\n\n" + text.replace("\r\n", "\n").lstrip()
+
+
+FORMS = (Form("hh-rlhf", frozenset({"chosen", "rejected"}), read_transcripts, write_transcripts, by_name_only=True),)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemma.records.dataset import Dataset
-from stemma.records.example import Example
+from stemma.records.example import Example, preferred
 from stemma.records.own_data import make_dataset
 from stemma.records.types import Comparison, Demonstration, Document, Message, Split
 
@@ -16,11 +16,11 @@ HELLO = Message(role="assistant", content="hello")
 
 def pair(question: str, chosen: str = "good", rejected: str = "bad") -> Example:
     prompt = (Message(role="user", content=question),)
-    return Example("prompt+chosen+rejected", prompt=prompt, answer=chosen, rejected=rejected)
+    return preferred("prompt+chosen+rejected", prompt, chosen, rejected)
 
 
 def test_a_pair_gives_a_comparison_a_demonstration_and_a_document() -> None:
-    data = make_dataset([Example("chosen+rejected", prompt=HI, answer="hello", rejected="go away")], ALL_TRAIN)
+    data = make_dataset([preferred("chosen+rejected", HI, "hello", "go away")], ALL_TRAIN)
     prompt_id = data.prompts[0].id
     assert data == Dataset(
         corpus=(Document(messages=(*HI, HELLO)),),
@@ -31,7 +31,7 @@ def test_a_pair_gives_a_comparison_a_demonstration_and_a_document() -> None:
 
 
 def test_texts_and_prompts_alone_give_no_demonstration() -> None:
-    data = make_dataset([Example("text", text="a text"), Example("prompt", prompt=HI)], ALL_TRAIN)
+    data = make_dataset([Example(form="text", text="a text"), Example(form="prompt", prompt=HI)], ALL_TRAIN)
     assert data.corpus == (Document(text="a text"),)
     assert [prompt.messages for prompt in data.prompts] == [HI]
     assert data.counts() == {

@@ -15,7 +15,7 @@ def write(folder: Path, name: str, rows: list[Any]) -> dict[str, Path]:
 
 
 def read(paths: dict[str, Path], max_prompt_chars: int = 20) -> Reading:
-    return read_files(paths, (), Limits(max_prompt_chars, max_answer_chars=30))
+    return read_files(paths, Limits(max_prompt_chars, max_answer_chars=30))
 
 
 def test_rejected_rows_are_kept_with_their_place(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_answers_that_are_too_long_are_named_by_their_field(tmp_path: Path) -> N
     long = {"prompt": "hi", "chosen": "yes", "rejected": "n" * 31}
     reading = read(write(tmp_path, "rows.jsonl", [long, {"prompt": "hi", "completion": "y" * 31}]))
     assert [(reject.field, reject.reason) for reject in reading.rejects] == [
-        ("rejected", "is longer than data.max_answer_chars 30: 31 characters"),
+        ("answer", "is longer than data.max_answer_chars 30: 31 characters"),
         ("answer", "is longer than data.max_answer_chars 30: 31 characters"),
     ]
 

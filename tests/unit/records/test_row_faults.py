@@ -18,10 +18,13 @@ HH = "\n\nHuman: hi\n\nAssistant: hello"
 FAULTS: list[tuple[Any, str, str]] = [
     ("a text", "(row)", "is not an object with fields"),
     ({}, "(fields)", "are of no known form: nothing; known forms are text, prompt, prompt+completion, messages, "),
-    ({"instruction": "a", "input": "", "output": "b"}, "(fields)", "are of no known form: input+instruction+output; "),
-    ({"conversations": [], "chosen": {}, "rejected": {}}, "(fields)", "no known form: chosen+conversations+rejected; "),
+    ({"instruction": "a", "input": "", "result": "b"}, "(fields)", "are of no known form: input+instruction+result; "),
     ({"prompt": "a", "completion": "b", "label": False}, "(fields)", "no known form: completion+label+prompt; "),
-    ({"prompt": "hi", "id": 7}, "(fields)", "name fields to leave out in data.ignored_fields"),
+    (
+        {"prompt": "hi", "id": 7},
+        "(fields)",
+        "name the form with --format, or fields to leave out in data.ignored_fields",
+    ),
     ({"text": 5}, "text", "must be a text: it is a number"),
     ({"text": {}}, "text", "must be a text: it is an object"),
     ({"text": []}, "text", "must be a text: it is a list"),

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stemma.records.example import Example
+from stemma.records.example import preferred
 from stemma.records.forms.transcripts import is_transcript, transcript_messages
 from stemma.records.recognition import read_example
 from stemma.records.types import Message
@@ -24,7 +24,7 @@ def test_a_written_pair_is_read_back(earlier: list[tuple[str, str]], question: s
         Message.model_validate({"role": ("user", "assistant")[turn % 2], "content": said})
         for turn, said in enumerate(prompt)
     )
-    expected = Example("hh-rlhf", prompt=messages, answer=answers[0], rejected=answers[1])
+    expected = preferred("hh-rlhf", messages, answers[0], answers[1])
     assert read_example({"chosen": chosen, "rejected": rejected}) == expected
 
 
