@@ -155,6 +155,19 @@ def test_recorded_comparisons_pass_through(project: Project) -> None:
     assert set(report["pairs"]) == {"train", "judge", "validation", "test"}
 
 
+def test_what_the_data_says_of_a_recorded_label_is_kept(project: Project) -> None:
+    own_data(project, {"source": "recorded"}, [{"prompt": "q", "chosen": "yes", "rejected": "no"}])
+    (row,) = read_rows(DATA / "comparisons.jsonl", Comparison)
+    told = row.model_copy(
+        update={"annotator": "w7", "probability": 0.8, "weight": 0.5, "origin": {"worker": "w7", "time": "noon"}}
+    )
+    write_rows(DATA / "comparisons.jsonl", [told])
+    write_manifest(DATA, "data", {})
+    judged([])
+    run()
+    assert labels() == [told]
+
+
 def test_recorded_labels_need_comparisons(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     own_data(project, {"source": "recorded"}, [{"prompt": "q 0"}, {"prompt": "q 1"}, {"prompt": "q 2"}])
     assert "label.source is `recorded`, but the data holds no comparisons; add a file" in fails(capsys)
@@ -195,7 +208,7 @@ def test_soft_labels_say_how_often_they_are_right(project: Project, aggregation:
     make_world(project, {**MANY, "aggregation": aggregation, "soft": True}, *ANSWERS[:3])
     run()
     prompts = {prompt.id: prompt for prompt in read_rows(DATA / "prompts.jsonl", Prompt)}
-    claimed = {row.probability for row in labels()}
+    claimed = {row.probability or 0 for row in labels()}
     assert len(claimed) >= 3
     unanimous = [row for row in labels() if row.probability == max(claimed)]
     right = [
