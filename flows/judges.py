@@ -27,13 +27,17 @@ def with_judges(root: Path, settings: S) -> S:
     """
     check_judges(settings)
     named = settings.ai_label.judges if settings.label.source in USES_JUDGES else ()
-    judges = tuple(_settled(root, judge) for judge in named)
+    judges = tuple(settled(root, judge) for judge in named)
     return settings.model_copy(update={"ai_label": settings.ai_label.model_copy(update={"judges": judges})})
 
 
-def _settled(root: Path, judge: AiJudgeConfig) -> AiJudgeConfig:
+def settled(root: Path, judge: AiJudgeConfig) -> AiJudgeConfig:
+    """A judge with its folder's place and the hash of its weights.
+
+    Raises SettingsError where the folder is missing or holds other weights, ArtifactError where it is damaged.
+    """
     if isinstance(judge, PanelConfig):
-        return judge.model_copy(update={"members": tuple(_settled(root, member) for member in judge.members)})
+        return judge.model_copy(update={"members": tuple(settled(root, member) for member in judge.members)})
     if isinstance(judge, RewardModelConfig) or (isinstance(judge, LocalConfig) and not judge.revision):
         from stemma.judging.weights import check_weights, weights_sha256
 

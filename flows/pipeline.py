@@ -8,13 +8,17 @@ from typing import ParamSpec, TypeVar
 
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from pydantic import BaseModel
 
 from flows.display import Display
 from flows.hardware import resolve
+from flows.human_labels import Halt, People, asked_people
+from flows.judges import with_judges
 from flows.projection import Projection
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
+from flows.suspension import Waiting, halt_run
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import stage_environment
@@ -34,6 +38,8 @@ T = TypeVar("T")
 
 FLOWS = ("rlhf", "dpo")
 """The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
+TRAINS_AS = {"rlaif": "rlhf"}
+"""A flow that has none, and the one whose stages it takes."""
 
 
 class FlowReport(BaseModel):
@@ -55,26 +61,32 @@ def run_name() -> str:
     return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
-def run_pipeline(flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str) -> FlowReport:
+def run_pipeline(
+    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str
+) -> FlowReport | State[Waiting]:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
 
+    Where people's labels are missing, the flow run is suspended, or ends in a state that says so.
     Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
     """
+    name = name or run_name()
     root = find_project(Path.cwd())
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
-    settings, files = _with_inputs(root, settings)
+    settings, files = _with_inputs(root, with_judges(root, settings))
     values = stage_values(settings)
-    values["flows"] = {known: [known] if known == flow else [] for known in FLOWS}
+    values["flows"] = {known: [known] if known == TRAINS_AS.get(flow, flow) else [] for known in FLOWS}
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
         Projection(root, display.say) as projection,
-        open_workspace(root, name or run_name(), values, files) as workspace,
+        asked_people(root, settings, name) as people,
+        open_workspace(root, name, values, files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
     ):
-        log, earlier = get_run_logger().info, list_runs(root)
-        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root))
-        return _FlowRun(flow, stages, policy, runner).carry_out()
+        log, earlier, made = get_run_logger().info, list_runs(root), people.made() if people else {}
+        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), made)
+        ended = _FlowRun(flow, stages, policy, runner, people).carry_out()
+    return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
 
 @dataclass(frozen=True)
@@ -85,24 +97,27 @@ class _FlowRun:
     stages: Sequence[str]
     policy: str
     runner: StageRunner
+    people: People | None
 
-    def carry_out(self) -> FlowReport:
+    def carry_out(self) -> FlowReport | Halt:
         """Run the stages, save, push, register; the view in MLflow ends as the run does."""
-        status = "FAILED"
+        status, why = "FAILED", ""
         workspace = self.runner.workspace
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
         self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
-            for stage in self.stages:
-                _task(self.runner.run, stage)(stage)
+            halt = self._run_stages()
+            if halt:
+                status, why = ("SCHEDULED" if halt.progress else "KILLED"), halt.words
+                return halt
             _task(self._save, "save")()
             _task(self._push, "push")()
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
-            self.runner.projection.ask(MlflowView.end, status, self._metrics())
+            self.runner.projection.ask(MlflowView.end, status, self._metrics(), why)
         return FlowReport(
             run=workspace.name,
             flow=self.flow,
@@ -112,6 +127,17 @@ class _FlowRun:
             ran=self.runner.ran,
             metrics=self._metrics(),
         )
+
+    def _run_stages(self) -> Halt | None:
+        """Bring every stage up to date; people are asked as soon as there are samples, and their labels taken late."""
+        for stage in self.stages:
+            halt = self.people.take(self.runner) if self.people and stage == "label" else None
+            if halt:
+                return halt
+            _task(self.runner.run, stage)(stage)
+            if self.people and stage == "sample":
+                self.people.ask(self.runner, str(runtime.flow_run.id))
+        return None
 
     def _save(self) -> None:
         """Save the workspace as a DVC experiment."""

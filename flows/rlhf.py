@@ -1,9 +1,11 @@
 """data → base → sft → sample → ai_label → label → judge → reward → ppo → eval → register."""
 
 from prefect import flow
+from prefect.client.schemas.objects import State
 
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.settings import RlhfSettings
+from flows.suspension import Waiting
 
 STAGES = ("data", "base", "sft", "sample", "ai_label", "label", "judge", "reward", "ppo", "eval_ppo")
 
@@ -11,7 +13,7 @@ DEFAULTS = RlhfSettings()
 
 
 @flow(name="rlhf", flow_run_name=run_name)
-def rlhf(settings: RlhfSettings = DEFAULTS, name: str = "") -> FlowReport:
+def rlhf(settings: RlhfSettings = DEFAULTS, name: str = "") -> FlowReport | State[Waiting]:
     """Align a policy by a reward model and PPO.
 
     Args:

@@ -1,5 +1,6 @@
 """The Prefect server and the MLflow UI of one project, on loopback."""
 
+import ctypes
 import json
 import os
 import signal
@@ -15,6 +16,7 @@ from stemma.view.store import tracking_uri
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 60.0
+PR_SET_PDEATHSIG = 1
 
 
 def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
@@ -41,6 +43,8 @@ def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
         _wait(f"{prefect}/api/health", servers[0], logs / "prefect.log")
         _wait(f"{mlflow}/health", servers[1], logs / "mlflow.log")
         environment |= {"PREFECT_API_URL": f"{prefect}/api"}
+        # Prefect looks every 10 s for what is to be run, which is long for who has just pressed a button.
+        environment.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
         servers.append(_spawn(["python", "-m", "flows.serve"], environment, logs / "flows.log", root))
         _address_file(root).write_text(json.dumps({"prefect": f"{prefect}/api"}), encoding="utf-8")
         print(f"Prefect  {prefect}   (start a run: Deployments, rlhf or dpo)\nMLflow   {mlflow}", flush=True)
@@ -92,7 +96,19 @@ def _spawn(
 ) -> "subprocess.Popen[bytes]":
     program = Path(sys.executable).parent / command[0]
     with log.open("wb") as stream:
-        return subprocess.Popen([str(program), *command[1:]], cwd=folder, env=environment, stdout=stream, stderr=stream)
+        return subprocess.Popen(
+            [str(program), *command[1:]],
+            cwd=folder,
+            env=environment,
+            stdout=stream,
+            stderr=stream,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 -- no thread runs in this process that could hold a lock
+        )
+
+
+def _end_with_parent() -> None:
+    """Have Linux end this process when its parent is gone, so that a killed `stemma ui` leaves no port taken."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _check_port(port: int, option: str) -> None:

@@ -37,6 +37,23 @@ class RegistryConfig(Settings):
     """Name of the registered model in MLflow that gets a new version."""
 
 
+class HumanConfig(Settings):
+    """What people are asked where label.source is human or mixed."""
+
+    batch: str = ""
+    """A closed batch of the label store to take labels from; empty asks about fresh samples, in a batch of its own."""
+    guidelines: str = "inputs/guidelines/helpful-honest-harmless.md"
+    """What annotators are told: a Markdown file in the project."""
+    pairs: int | None = Field(None, ge=1)
+    """How many pairs of answers to ask about, drawn by chance; empty asks about all."""
+    overlap: int = Field(1, ge=1)
+    """How many people say what they think of a pair; agreement can be told from two on."""
+    gold_share: float = Field(0.05, ge=0, lt=1)
+    """Share of pairs with a known answer, which test the annotators and are no labels; default world only."""
+    page: str = "http://127.0.0.1:8400"
+    """Where people reach the page of `stemma label serve`, for the link in the Prefect UI."""
+
+
 class FlowSettings(Settings):
     """The settings that both flows share."""
 
@@ -56,6 +73,8 @@ class FlowSettings(Settings):
     """AI judges, and the constitution by which they compare responses."""
     label: LabelConfig = LabelConfig()
     """Who says which response is better."""
+    human: HumanConfig = HumanConfig()
+    """The batch that people label."""
     judge: JudgeConfig = JudgeConfig()
     """What scores answers at evaluation."""
     eval: EvalConfig = EvalConfig()
@@ -71,6 +90,13 @@ class RlhfSettings(FlowSettings):
     """The reward model."""
     ppo: PpoConfig = PpoConfig()
     """Reinforcement learning from the reward model."""
+
+
+class RlaifSettings(RlhfSettings):
+    """Settings of the `rlaif` flow, which takes `ai` labels, or `mixed` ones."""
+
+    label: LabelConfig = LabelConfig(source="ai")
+    """Who says which response is better."""
 
 
 class DpoSettings(FlowSettings):

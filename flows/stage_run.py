@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from flows.display import Display
@@ -34,6 +34,8 @@ class StageRunner:
     """The runs on record when this one began, newest first."""
     tainted: dict[str, str]
     """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
+    made_before: Mapping[str, str] = field(default_factory=dict)
+    """The artifacts that this run made before it waited for people: DVC id by stage."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
@@ -57,7 +59,7 @@ class StageRunner:
         watch = Watch(
             logs / f"{stage}.jsonl",
             logs / f"{stage}.log",
-            lambda: self._say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
+            lambda: self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
             lambda events: self._show(stage, events),
         )
         began = time.monotonic()
@@ -71,11 +73,15 @@ class StageRunner:
         entry = self.pipeline.locked(stage)
         self.artifacts[stage] = artifact_id(entry)
         if self.artifacts[stage] in self.tainted:
-            self._say(f"{stage} is TAINTED: {self.tainted[self.artifacts[stage]]}")
+            self.say(f"{stage} is TAINTED: {self.tainted[self.artifacts[stage]]}")
         if watch.ran:
             self.ran.append(stage)
-            self._say(f"{stage} done in {time.monotonic() - began:.0f} s")
+            self.say(f"{stage} done in {time.monotonic() - began:.0f} s")
             self._record_ran(stage, entry)
+        elif self.made_before.get(stage) == self.artifacts[stage]:
+            self.ran.append(stage)
+            self.say(f"{stage} is restored: this run made it before it waited")
+            self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), {"stemma.state": "ran"}, [])
         else:
             self._record_restored(stage, entry)
         return self.artifacts[stage]
@@ -93,7 +99,7 @@ class StageRunner:
 
     def _record_restored(self, stage: str, entry: LockEntry) -> None:
         maker = maker_of(self.earlier, stage, artifact_id(entry))
-        self._say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
+        self.say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
         tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
         self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, [])
 
@@ -106,13 +112,14 @@ class StageRunner:
         steps = [event for event in events if "step" in event]
         for event in events:
             if "say" in event:
-                self._say(f"{stage}: {event['say']}")
+                self.say(f"{stage}: {event['say']}")
         if steps:
             last = steps[-1]
             self.display.step(stage, last["step"], last["total"], last["metrics"])
             self.projection.post(MlflowView.log_steps, stage, steps)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """Tell the person, and the flow run's log."""
         self.display.say(text)
         self.log(text)
 

@@ -13,7 +13,8 @@ FAULT_STATUS = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status.
 
-    0 where all is well; 1 where a check found something; 2 where something was told to the person as an error.
+    0 where all is well; 1 where a check found something; 2 where something was told to the person as an error;
+    3 where a run waits for people.
     """
     options = _parser().parse_args(arguments)
     try:

@@ -6,11 +6,17 @@ from pathlib import Path
 from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
 
+WAITS_STATUS = 3
+
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
     run = commands.add_parser("run", help="run a flow", description="Run a flow in a worktree of its own.")
-    run.add_argument("flow", choices=["rlhf", "dpo"], help="rlhf: reward model and PPO; dpo: straight from the pairs")
+    run.add_argument(
+        "flow",
+        choices=["rlhf", "rlaif", "dpo"],
+        help="rlhf: reward model and PPO; rlaif: the same by AI judges' labels; dpo: straight from the pairs",
+    )
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting: dpo.beta=0.2")
     run.add_argument("--profile", metavar="NAME", help="lay profiles/NAME.yaml over params.yaml")
     run.add_argument("--name", default="", metavar="RUN", help="the run's name; Prefect chooses one otherwise")
@@ -33,10 +39,14 @@ def add_commands(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from flows.settings import load_settings
     from flows.start import start
+    from flows.suspension import Waiting
 
     root = find_project(Path.cwd())
     settings = load_settings(root, options.profile, options.set)
     report = start(root, options.flow, settings, options.name)
+    if isinstance(report, Waiting):
+        print(f"\nstemma: run {report.run} waits. {report.words}")
+        return WAITS_STATUS
     print(f"\nLook: stemma show {report.run}    Take its files: dvc exp apply {report.run}")
     return 0
 

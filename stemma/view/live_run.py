@@ -26,6 +26,7 @@ from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_
 from stemma.view.tree import log_tree, tree_of
 from stemma.view.version_facts import model_facts
 
+HALT = "stemma.halt"
 TRIES = 3
 SECONDS = 30
 """How long a run that has ended may wait for MLflow: a server that is down costs it 15 s in all."""
@@ -68,19 +69,32 @@ class MlflowView:
     """Why MLflow stopped answering, or empty."""
     parent: str = ""
     children: dict[str, str] = field(default_factory=dict)
+    told_before: set[str] = field(default_factory=set)
+    """Stages whose child run was closed before the run waited; what they were made from, and made, stands there."""
 
     def __post_init__(self) -> None:
         self.uri = self.uri or tracking_uri(self.root)
 
     @_tolerant
     def begin(self, name: str, tags: Mapping[str, str]) -> None:
-        """Open the parent run."""
+        """Open the parent run; that of a run which waited is opened again, with its child runs."""
         self._store = MlflowStore(self.root, self.uri)
-        self.parent = self._store.begin_run(name, tags)
+        waiting = self._store.runs(f"attributes.run_name = '{name}' and attributes.status = 'SCHEDULED'")
+        if not waiting:
+            self.parent = self._store.begin_run(name, tags)
+            return
+        self.parent = waiting[0].info.run_id
+        self._store.client.update_run(self.parent, "RUNNING")
+        self._store.set_tags(self.parent, {**tags, HALT: ""})
+        children = self._store.runs(f"tags.`{PARENT}` = '{self.parent}'")
+        self.children = {run.data.tags["stemma.stage"]: run.info.run_id for run in children}
+        self.told_before = set(self.children)
 
     @_tolerant
     def begin_stage(self, stage: str, settings: Mapping[str, Any]) -> None:
         """Open a stage's child run with its settings, as parameters and as a file."""
+        if stage in self.told_before:
+            return
         tags = {PARENT: self.parent, "stemma.stage": stage}
         self.children[stage] = self._store.begin_run(stage, tags)
         self._store.log_settings(self.children[stage], dict(settings))
@@ -103,6 +117,8 @@ class MlflowView:
 
         A stage that was restored is linked to the run that made its bytes.
         """
+        if stage in self.told_before:
+            return
         run = self.children[stage]
         require_declared(metrics)
         for name, value in metrics.items():
@@ -146,8 +162,13 @@ class MlflowView:
                 self.warn(f"MLflow has no room for {model}/{version.number} yet; `stemma reconcile` makes it")
 
     @_tolerant
-    def end(self, status: str, metrics: Mapping[str, float]) -> None:
-        """Close the parent run, and any child run still open, as FINISHED, FAILED or KILLED."""
+    def end(self, status: str, metrics: Mapping[str, float], halt: str = "") -> None:
+        """Close the parent run, and any child run still open, as FINISHED, FAILED, KILLED, or SCHEDULED while it waits.
+
+        `halt` says why a run stopped though nothing is wrong with it.
+        """
+        if halt:
+            self._store.set_tags(self.parent, {HALT: halt})
         for name, value in metrics.items():
             self._store.client.log_metric(self.parent, name, value)
         for run in self.children.values():

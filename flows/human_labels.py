@@ -1,0 +1,161 @@
+"""People's labels for one flow run: what they are asked, and their verdicts once the batch is closed."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.review import Given, given_review
+from flows.settings import FlowSettings
+from flows.stage_run import StageRunner
+from stemma.errors import LabelError, SettingsError
+from stemma.lineage.dvc import run_dvc
+from stemma.records.json_file import write_json
+from stemma.records.jsonl import write_rows
+
+if TYPE_CHECKING:
+    from stemma.labelling.store.batch import Batch, Progress
+    from stemma.labelling.store.store import LabelStore
+
+ASK_PEOPLE = ("human", "mixed")
+"""Values of label.source that need people's verdicts."""
+FOLDER = "inputs/labels"
+FILES = ("verdicts.jsonl", "batch.json")
+
+
+@dataclass(frozen=True)
+class Halt:
+    """Why a run stops before its end though nothing is wrong with it."""
+
+    batch: str
+    words: str
+    progress: "Progress | None"
+    """How far the batch is that the run waits for; None where a reviewer refused its labels."""
+
+
+@contextmanager
+def asked_people(root: Path, settings: FlowSettings, run: str) -> "Iterator[People | None]":
+    """The people whose labels a run needs, with the label store open; None where it needs none.
+
+    Raises LabelError where the store cannot be opened; SettingsError where there are no guidelines.
+    """
+    if settings.label.source not in ASK_PEOPLE:
+        yield None
+        return
+    from stemma.labelling.store.database import store_url
+    from stemma.labelling.store.store import open_store
+
+    store = open_store(store_url(root))
+    try:
+        yield People(store, settings, run, _guidelines(root, settings))
+    finally:
+        store.close_connections()
+
+
+@dataclass(frozen=True)
+class People:
+    """Those who are asked; the batch is found again by its id however often the run begins anew."""
+
+    store: "LabelStore"
+    settings: FlowSettings
+    run: str
+    guidelines: str
+
+    def made(self) -> dict[str, str]:
+        """The artifacts that the run made before it waited: DVC id by stage."""
+        own = self.store.batch(self.run)
+        return dict(pair.split("=", 1) for pair in own.source.get("made", "").split()) if own else {}
+
+    def ask(self, runner: StageRunner, flow_run: str) -> None:
+        """Put the fresh samples before people, unless that was done before, or a given batch is to be used."""
+        if self.settings.human.batch or self.store.batch(self.run):
+            return
+        from flows.label_batch import batch_of_samples
+
+        made = " ".join(f"{stage}={runner.artifacts[stage]}" for stage in runner.ran)
+        source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run, "made": made}
+        batch = batch_of_samples(runner.workspace.path, self.settings, self.guidelines, source)
+        self.store.make_batch(batch)
+        runner.say(f"batch {batch.id}: {len(batch.items)} pairs for people to label, each by {batch.overlap}")
+
+    def take(self, runner: StageRunner) -> Halt | None:
+        """Take the closed batch's verdicts as raw inputs of the run; otherwise say why it cannot go on yet.
+
+        Raises LabelError where it never can: the batch is stale, withdrawn or, where it was given, not there or open.
+        """
+        batch = self._batch()
+        _check(batch, runner.artifacts["sample"])
+        review = given_review()
+        if review and review.decision == "refuse":
+            note = f": {review.note}" if review.note else ""
+            return Halt(batch.id, f"{review.reviewer} refused the labels of batch {batch.id}{note}", None)
+        if batch.state == "open":
+            return self._halt(batch, review)
+        self._write(runner.workspace.path, batch, review)
+        self.store.announced(batch.id)
+        runner.say(f"batch {batch.id} was closed by {batch.closed_by}: {batch.closed_reason}; its verdicts are taken")
+        return None
+
+    def _batch(self) -> "Batch":
+        batch = self.store.batch(self.settings.human.batch or self.run)
+        if batch is None:
+            raise LabelError(
+                f"human.batch: there is no batch {self.settings.human.batch}; `stemma label batches` lists them"
+            )
+        return batch
+
+    def _halt(self, batch: "Batch", review: Given | None) -> Halt:
+        so_far = self.store.progress(batch.id)
+        words = f"batch {batch.id} is half done: {so_far.given} of {so_far.wanted} verdicts"
+        if self.settings.human.batch:
+            raise LabelError(f"human.batch: {words}; a given batch must be closed")
+        if review:
+            words = (
+                f"{review.reviewer} said to go on, but {words}; close it as it is with `stemma label close --partial`"
+            )
+        return Halt(batch.id, words, so_far)
+
+    def _write(self, workspace: Path, batch: "Batch", review: Given | None) -> None:
+        folder = workspace / FOLDER
+        folder.mkdir(parents=True, exist_ok=True)
+        write_rows(folder / "verdicts.jsonl", self.store.verdicts(batch.id))
+        write_json(folder / "batch.json", _facts(batch, review))
+        run_dvc(workspace, "add", *(f"{FOLDER}/{file}" for file in FILES))
+
+
+def _check(batch: "Batch", sample: str) -> None:
+    made_of = batch.source.get("sample", sample)
+    if made_of != sample:
+        raise LabelError(
+            f"batch {batch.id} is stale: its answers are of sample {made_of}, and this run's are of {sample}. "
+            "Code, data or settings changed since; go back to those, or start a run of another name, which asks anew"
+        )
+    if batch.state == "withdrawn":
+        raise LabelError(
+            f"batch {batch.id} was withdrawn by {batch.closed_by}: {batch.closed_reason}; "
+            "start a run of another name, which asks anew"
+        )
+
+
+def _facts(batch: "Batch", review: Given | None) -> dict[str, object]:
+    """What stands on record of a batch beside its verdicts."""
+    return {
+        "batch": batch.id,
+        "form": batch.form,
+        "overlap": batch.overlap,
+        "guidelines_sha256": hashlib.sha256(batch.guidelines.encode()).hexdigest(),
+        "source": batch.source,
+        "closed": batch.closed.isoformat() if batch.closed else None,
+        "closed_by": batch.closed_by,
+        "closed_reason": batch.closed_reason,
+        "review": review.as_json() if review else None,
+    }
+
+
+def _guidelines(root: Path, settings: FlowSettings) -> str:
+    path = root / settings.human.guidelines
+    if not path.is_file():
+        raise SettingsError(f"human.guidelines: there is no file {path}; annotators must be told what counts")
+    return path.read_text(encoding="utf-8")

@@ -1,0 +1,123 @@
+"""A batch that ends is an event in Prefect, on which an automation resumes the run that waits for it.
+
+Prefect's server keeps events in memory until it has acted, so one may be lost. The label store remembers which ends
+nobody has taken note of, and each is said again until the run has: whatever was down in between, the run goes on.
+"""
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flows.servers import running_prefect
+from stemma.errors import LabelError
+
+if TYPE_CHECKING:
+    from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
+
+    from stemma.labelling.store.batch import Batch
+    from stemma.labelling.store.store import LabelStore
+
+BATCH_ENDED = "stemma.batch.ended"
+AUTOMATION = "stemma: a run goes on once its batch of labels has ended"
+SECONDS_BETWEEN_LOOKS = 3.0
+
+
+def announce(root: Path, store: "LabelStore") -> bool:
+    """Tell the project's Prefect server of every batch whose end nobody has taken note of.
+
+    Returns whether there was a server to tell; without one, that of the next `stemma ui` hears of it.
+    """
+    ended = store.unannounced()
+    if not ended:
+        return True
+    api = os.environ.get("PREFECT_API_URL") or running_prefect(root)
+    if api is None:
+        return False
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            for batch in ended:
+                _announce(client, store, batch)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def watch(root: Path) -> None:
+    """Announce for ever; `stemma ui` does so beside its servers."""
+    from stemma.labelling.store.database import STORE_VARIABLE, store_url
+    from stemma.labelling.store.store import open_store
+
+    store = None
+    while True:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        try:
+            if store is None and (STORE_VARIABLE in os.environ or (root / "labels.db").exists()):
+                store = open_store(store_url(root))
+            if store:
+                announce(root, store)
+        except LabelError as error:
+            print(f"labels: {error}", flush=True)
+
+
+async def offer_resumption() -> None:
+    """Have Prefect resume a run when the batch that it waits for has ended."""
+    from prefect.automations import Automation
+    from prefect.events.actions import ResumeFlowRun
+    from prefect.events.schemas.automations import EventTrigger, Posture
+
+    try:
+        await Automation.aread(name=AUTOMATION)
+    except ValueError:
+        trigger = EventTrigger(expect={BATCH_ENDED}, posture=Posture.Reactive, threshold=1)
+        await Automation(name=AUTOMATION, trigger=trigger, actions=[ResumeFlowRun()]).acreate()
+
+
+def _announce(client: "SyncPrefectClient", store: "LabelStore", batch: "Batch") -> None:
+    """Say that a batch ended, to the runs that wait for it.
+
+    A run that is at work looks by itself; one that waits takes note once it is resumed; without any, nobody will.
+    """
+    runs = _unfinished(client, batch.source.get("run", batch.id))
+    waiting = [run for run in runs if run.state and run.state.is_paused()]
+    if waiting or not runs:
+        _emit(client, batch, waiting)
+    if not runs:
+        store.announced(batch.id)
+
+
+def _unfinished(client: "SyncPrefectClient", name: str) -> "list[FlowRun]":
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    runs = client.read_flow_runs(flow_run_filter=FlowRunFilter(name=FlowRunFilterName(any_=[name])))
+    return [run for run in runs if run.state and not run.state.is_final()]
+
+
+def _emit(client: "SyncPrefectClient", batch: "Batch", waiting: "Iterable[FlowRun]") -> None:
+    """Send an event for each run, because the automation resumes one; over HTTP, where the server confirms them."""
+    from prefect.events import Event
+
+    related = [
+        [{"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.role": "waiting"}] for run in waiting
+    ]
+    events = [
+        Event(
+            event=BATCH_ENDED,
+            resource={"prefect.resource.id": f"stemma.batch.{batch.id}", "prefect.resource.name": batch.id},
+            related=one,
+            payload={
+                "state": batch.state,
+                "by": batch.closed_by,
+                "reason": batch.closed_reason,
+                "source": batch.source,
+            },
+        )
+        for one in related or [[]]
+    ]
+    client.request("POST", "/events", json=[event.model_dump(mode="json") for event in events])

@@ -1,0 +1,71 @@
+"""The form that a suspended run shows to a reviewer, and what was answered to it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from prefect import runtime
+from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
+from prefect.input.run_input import RunInput, keyset_from_base_key
+from pydantic import ConfigDict, Field
+
+PAUSE = "labels"
+Decision = Literal["go on", "refuse"]
+
+
+class Review(RunInput):
+    """A reviewer's decision. The event of a closed batch resumes the run without one."""
+
+    model_config = ConfigDict(
+        # Prefect's server holds an answer against this: nothing at all, or a name and a decision.
+        json_schema_extra={"if": {"minProperties": 1}, "then": {"required": ["reviewer", "decision"]}}
+    )
+
+    reviewer: str = Field("", min_length=1, max_length=80, description="Your name; it stands on record with the run.")
+    decision: Decision = Field("go on", description="Go on with the labels of the closed batch, or end the run here.")
+    note: str = Field("", max_length=2000, description="Why.")
+
+
+@dataclass(frozen=True)
+class Given:
+    """A review as it was given."""
+
+    reviewer: str
+    decision: Decision
+    note: str
+    time: str
+    """When Prefect's server took it, in ISO 8601."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The review as plain values."""
+        return asdict(self)
+
+
+def pauses() -> int:
+    """How often the present flow run was suspended for labels."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or context.flow_run.empirical_policy is None:
+        return 0
+    keys = context.flow_run.empirical_policy.pause_keys or set()
+    return sum(key.startswith(PAUSE) for key in keys)
+
+
+def pause_key(number: int) -> str:
+    """The name of the flow run's suspension of that number, from 0."""
+    return f"{PAUSE}-{number}"
+
+
+def given_review() -> Given | None:
+    """What a reviewer answered to the last suspension; None where nobody was asked, or an event resumed the run."""
+    asked = pauses()
+    if not asked:
+        return None
+    key = keyset_from_base_key(f"suspended-{pause_key(asked - 1)}")["response"]
+    with get_client(sync_client=True) as client:
+        found = client.filter_flow_run_input(runtime.flow_run.id, key_prefix=key, limit=1, exclude_keys=set())
+    for answer in found:
+        review = Review.load_from_flow_run_input(answer)
+        return Given(
+            review.reviewer, review.decision, review.note, answer.created.isoformat() if answer.created else ""
+        )
+    return None
