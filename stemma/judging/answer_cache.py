@@ -8,12 +8,10 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from stemma.errors import WorkspaceError
-from stemma.judging.reply import Reply
 
 CACHE = "judge-cache"
 """The folder of a project's answers, under .stemma/."""
@@ -55,20 +53,20 @@ class AnswerCache:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
 
-    def find(self, keys: Iterable[str]) -> dict[str, Reply]:
+    def find(self, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
         """The answers that are known."""
         wanted = list(dict.fromkeys(keys))
-        found: dict[str, Reply] = {}
+        found: dict[str, dict[str, Any]] = {}
         for start in range(0, len(wanted), KEYS_AT_ONCE):
             some = wanted[start : start + KEYS_AT_ONCE]
             marks = ",".join("?" * len(some))
             rows = self._db.execute(f"select key, reply from answers where key in ({marks})", some)  # noqa: S608 -- marks
-            found |= {key: Reply(**json.loads(reply)) for key, reply in rows}
+            found |= {key: json.loads(reply) for key, reply in rows}
         return found
 
-    def keep(self, replies: Mapping[str, Reply]) -> None:
+    def keep(self, replies: Mapping[str, Mapping[str, Any]]) -> None:
         """Keep answers, all or none; what is kept already stays as it is."""
-        rows = [(key, json.dumps(asdict(reply), ensure_ascii=False)) for key, reply in replies.items()]
+        rows = [(key, json.dumps(reply, ensure_ascii=False)) for key, reply in replies.items()]
         with self._db:
             self._db.execute("begin immediate")
             self._db.executemany("insert or ignore into answers values (?, ?)", rows)

@@ -15,6 +15,7 @@ import httpx
 from stemma.errors import ServiceError, SettingsError
 from stemma.judging.ai_settings import EndpointConfig
 from stemma.judging.reply import UnreadableError
+from stemma.records.types import Conversation
 
 T = TypeVar("T")
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
@@ -65,6 +66,17 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    def body(self, messages: Conversation, seed: int) -> dict[str, Any]:
+        """The body of a request."""
+        config = self._config
+        return {
+            "model": config.model,
+            "messages": [message.model_dump() for message in messages],
+            "temperature": config.temperature,
+            "max_tokens": config.max_tokens,
+            "seed": seed,
+        }
 
     async def answer(self, body: dict[str, Any], read: Callable[[Any], T]) -> T:
         """Ask until an answer can be read.

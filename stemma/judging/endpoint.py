@@ -1,16 +1,14 @@
 """A judge's model behind a chat endpoint: many questions at once, each answer handed on as it comes."""
 
-import asyncio
-from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Sequence
 
-from stemma.errors import StemmaError
 from stemma.judging.ai_settings import EndpointConfig
 from stemma.judging.chat_client import ChatClient
+from stemma.judging.concurrency import ask_many
 from stemma.judging.intake import Told
 from stemma.judging.reply import Reply, UnreadableError, read_reply, shown_model
 from stemma.judging.text_judge import Question
-from stemma.records.types import Conversation, Origin
+from stemma.records.types import Origin
 
 TOP_LOGPROBS = 20
 """As many as OpenAI's own endpoint and vLLM give by default."""
@@ -47,25 +45,15 @@ class Endpoint:
 
         Raises ServiceError where no more answers can be had.
         """
-        asyncio.run(self._ask_all([question for question in questions if question.key not in known], keep))
 
-    async def _ask_all(self, questions: Sequence[Question], keep: Callable[[Told], None]) -> None:
-        waiting = iter(questions)
-        async with ChatClient(self._config) as client:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(self._config.concurrency, len(questions))):
-                        group.create_task(self._work(client, waiting, keep))
-            except* StemmaError as errors:
-                raise errors.exceptions[0] from None
-
-    async def _work(self, client: ChatClient, waiting: Iterator[Question], keep: Callable[[Told], None]) -> None:
-        for question in waiting:
+        async def work(client: ChatClient, question: Question) -> None:
             keep({question.key: await self._answer(client, question)})
+
+        ask_many(self._config, [question for question in questions if question.key not in known], work)
 
     async def _answer(self, client: ChatClient, question: Question) -> Reply | UnreadableError:
         config = self._config
-        body = chat_body(config, question.messages, question.seed)
+        body = client.body(question.messages, question.seed)
         if config.logprobs:
             body |= {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
         try:
@@ -74,14 +62,3 @@ class Endpoint:
             )
         except UnreadableError as error:
             return error
-
-
-def chat_body(config: EndpointConfig, messages: Conversation, seed: int) -> dict[str, Any]:
-    """The body of a chat completion's request."""
-    return {
-        "model": config.model,
-        "messages": [message.model_dump() for message in messages],
-        "temperature": config.temperature,
-        "max_tokens": config.max_tokens,
-        "seed": seed,
-    }

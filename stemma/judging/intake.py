@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from stemma.errors import DataError
 from stemma.judging.answer_cache import AnswerCache
@@ -20,7 +21,7 @@ class Intake:
     """Takes the answers of one judge in."""
 
     def __init__(self, name: str, cache: AnswerCache, say: Say, keys: list[str], most_broken_share: float) -> None:
-        self.replies = cache.find(keys)
+        self.replies = {key: Reply(**kept) for key, kept in cache.find(keys).items()}
         """The answers so far, by key; those kept from before are there at once."""
         self.broken: Counter[str] = Counter()
         """Why answers could not be read, with how many."""
@@ -40,7 +41,7 @@ class Intake:
         Raises DataError as soon as more are broken than the settings allow.
         """
         good = {key: reply for key, reply in told.items() if isinstance(reply, Reply)}
-        self._cache.keep(good)
+        self._cache.keep({key: asdict(reply) for key, reply in good.items()})
         self.replies |= good
         bad = [reply for reply in told.values() if isinstance(reply, UnreadableError)]
         self.broken.update(map(str, bad))

@@ -27,16 +27,17 @@ class _Whole:
 
 
 def from_comparisons(comparisons: Sequence[Comparison], most: int, seed: int) -> list[KnownCase]:
-    """Cases from people's held-out comparisons, at most so many, in an order of answers left to chance."""
+    """Cases from people's held-out comparisons, at most so many."""
     held_out = [row for row in comparisons if row.split == "validation" and row.judge is None]
     draw = chance(seed, "comparisons to check a judge on")
-    return [_from_comparison(row, draw.random() < 0.5) for row in draw.sample(held_out, min(most, len(held_out)))]
+    return [from_comparison(row, seed) for row in draw.sample(held_out, min(most, len(held_out)))]
 
 
-def _from_comparison(row: Comparison, turned: bool) -> KnownCase:
+def from_comparison(row: Comparison, seed: int) -> KnownCase:
+    """A comparison as a case, in an order of answers left to chance."""
     prompt = Prompt(id=row.prompt_id, messages=row.prompt, split=row.split)
     chosen, rejected = _Whole(row.chosen), _Whole(row.rejected)
-    if turned:
+    if chance(seed, "shown order", row.prompt_id, row.chosen, row.rejected).random() < 0.5:
         return KnownCase(Case(prompt, rejected, chosen), 0.0)
     return KnownCase(Case(prompt, chosen, rejected), 1.0)
 

@@ -26,6 +26,7 @@ from stemma.models.positions import position_ids
 from stemma.models.tokenizer import load_tokenizer
 from stemma.records.types import Conversation, Origin
 
+TOO_LONG = UnreadableError("the prompt is longer than the model's context")
 Model = tuple[PreTrainedModel, PreTrainedTokenizerBase]
 
 
@@ -81,6 +82,25 @@ class LocalModel:
 
         in_batches([len(prompt) for prompt in prompts], self._config.batch_size, answer)
 
+    def continue_all(
+        self, prompts: Sequence[Conversation], keep: Callable[[list[int], list[str | UnreadableError]], None]
+    ) -> None:
+        """Write the likeliest text after each prompt, a batch after another."""
+        model, tokenizer = load_judge_model(self._folder, self._machine)
+        encoded, most = encode_prompts(tokenizer, prompts), self._config.max_tokens
+
+        def write(indices: list[int]) -> list[None]:
+            fitting = [i for i in indices if len(encoded[i]) + most <= context_of(model)]
+            texts = iter(generate(model, tokenizer, [encoded[i] for i in fitting], most) if fitting else [])
+            keep(indices, [_written(next(texts)) if i in fitting else TOO_LONG for i in indices])
+            return [None] * len(indices)
+
+        in_batches([len(row) for row in encoded], self._config.batch_size, write)
+
+
+def _written(text: str) -> str | UnreadableError:
+    return text.strip() or UnreadableError("it is empty")
+
 
 def load_judge_model(folder: Path, machine: MachineConfig) -> Model:
     """Load a language model with its tokenizer: a policy of Stemma's, or any folder of Hugging Face's form."""
@@ -108,8 +128,7 @@ class _Asking:
         room = context_of(self._model) - (self._config.max_tokens if self._config.reasoning else 1)
         fitting = [prompt for prompt in prompts if len(prompt) <= room]
         replies = iter(self._read(fitting) if fitting else [])
-        too_long = UnreadableError("the prompt is longer than the model's context")
-        return [next(replies) if len(prompt) <= room else too_long for prompt in prompts]
+        return [next(replies) if len(prompt) <= room else TOO_LONG for prompt in prompts]
 
     def _read(self, prompts: Sequence[Ids]) -> list[Reply | UnreadableError]:
         reasons = [""] * len(prompts)

@@ -1,0 +1,93 @@
+"""Critique and revision: a model improves answers by a constitution, and the results teach the next policy.
+
+This is the supervised phase of Constitutional AI (Bai et al. 2022, section 3): the judge's model criticises an answer
+by the principles, then writes it anew; prompts with their revisions are demonstrations for `data.files`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stemma.errors import SettingsError
+from stemma.judging.answer_cache import AnswerCache, key_of
+from stemma.judging.constitution import Constitution
+from stemma.judging.intake import Say
+from stemma.judging.prompt import critique_prompt, revision_prompt
+from stemma.judging.reply import UnreadableError
+from stemma.judging.writers import Writer, Written
+from stemma.records.types import Conversation, Prompt, Response
+
+
+@dataclass(frozen=True)
+class Revision:
+    """An answer, what is wrong with it, and the better one."""
+
+    prompt: Prompt
+    answer: str
+    critique: str
+    revision: str
+
+
+@dataclass
+class Revised:
+    """What came of revising answers."""
+
+    revisions: list[Revision] = field(default_factory=list)
+    lost: Counter[str] = field(default_factory=Counter)
+    """Why an answer has no revision, with how many."""
+
+
+def revise(
+    constitution: Constitution,
+    writer: Writer,
+    answers: Sequence[tuple[Prompt, Response]],
+    cache: AnswerCache,
+    say: Say,
+) -> Revised:
+    """Criticise and revise every answer; what was written before is taken from the cache.
+
+    Raises SettingsError where the constitution has no prompts for it, ServiceError where the model cannot be asked.
+    """
+    if constitution.critique is None or constitution.revise is None:
+        raise SettingsError(
+            f"constitution {constitution.name} has no `critique` and `revise`; add them, or name another"
+        )
+    revised = Revised()
+    say(f"{len(answers)} answers to criticise")
+    asked = [critique_prompt(constitution, prompt.messages, answer.text) for prompt, answer in answers]
+    critiques = _texts(_written(writer, asked, cache), revised.lost)
+    say(f"{len(critiques)} critiques, as many answers to revise")
+    again = [
+        revision_prompt(constitution, answers[i][0].messages, answers[i][1].text, critique)
+        for i, critique in critiques.items()
+    ]
+    texts = _texts(_written(writer, again, cache), revised.lost)
+    for place, (i, critique) in enumerate(critiques.items()):
+        if place in texts:
+            prompt, answer = answers[i]
+            revised.revisions.append(Revision(prompt, answer.text, critique, texts[place]))
+    return revised
+
+
+def _texts(written: Sequence[Written], lost: Counter[str]) -> dict[int, str]:
+    """What was written, by place; the rest is counted."""
+    lost.update(str(text) for text in written if isinstance(text, UnreadableError))
+    return {i: text for i, text in enumerate(written) if isinstance(text, str)}
+
+
+def _written(writer: Writer, prompts: Sequence[Conversation], cache: AnswerCache) -> list[Written]:
+    keys = [
+        key_of({"writer": writer.identity, "prompt": [[message.role, message.content] for message in prompt]})
+        for prompt in prompts
+    ]
+    found: dict[int, Written] = {}
+    known = cache.find(keys)
+
+    def keep(texts: Mapping[int, Written]) -> None:
+        found.update(texts)
+        cache.keep({keys[i]: {"text": text} for i, text in texts.items() if isinstance(text, str)})
+
+    missing = {i: prompt for i, prompt in enumerate(prompts) if keys[i] not in known}
+    if missing:
+        writer.write(missing, keep)
+    return [found[i] if i in found else str(known[key]["text"]) for i, key in enumerate(keys)]
