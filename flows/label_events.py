@@ -5,13 +5,11 @@ nobody has taken note of, and each is said again until the run has: whatever was
 """
 
 import os
-import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.servers import running_prefect
-from stemma.errors import LabelError
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
 BATCH_ENDED = "stemma.batch.ended"
 AUTOMATION = "stemma: a run goes on once its batch of labels has ended"
-SECONDS_BETWEEN_LOOKS = 3.0
 
 
 def announce(root: Path, store: "LabelStore") -> bool:
@@ -47,23 +44,6 @@ def announce(root: Path, store: "LabelStore") -> bool:
     except httpx.HTTPError:
         return False
     return True
-
-
-def watch(root: Path) -> None:
-    """Announce for ever; `stemma ui` does so beside its servers."""
-    from stemma.labelling.store.database import STORE_VARIABLE, store_url
-    from stemma.labelling.store.store import open_store
-
-    store = None
-    while True:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-        try:
-            if store is None and (STORE_VARIABLE in os.environ or (root / "labels.db").exists()):
-                store = open_store(store_url(root))
-            if store:
-                announce(root, store)
-        except LabelError as error:
-            print(f"labels: {error}", flush=True)
 
 
 async def offer_resumption() -> None:

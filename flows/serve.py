@@ -9,7 +9,8 @@ from prefect import Flow
 from prefect.flows import aserve
 
 from flows.dpo import dpo
-from flows.label_events import offer_resumption, watch
+from flows.label_events import offer_resumption
+from flows.label_watch import watch
 from flows.promote import promote
 from flows.reconcile import reconcile
 from flows.reproduce import reproduce

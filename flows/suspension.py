@@ -1,7 +1,5 @@
 """How a flow run waits for people: suspended under a Prefect deployment, or ended with a word in a terminal."""
 
-import re
-
 from prefect import runtime
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
@@ -12,7 +10,7 @@ from pydantic import BaseModel
 from flows.human_labels import Halt
 from flows.review import Review, pause_key, pauses
 from flows.settings import HumanConfig
-from stemma.labelling.store.batch import Progress
+from flows.waiting_page import page_key, waiting_page
 
 
 class Waiting(BaseModel):
@@ -37,23 +35,9 @@ def halt_run(halt: Halt, run: str, human: HumanConfig) -> State[Waiting]:
         return Completed(name="WaitsForLabels", message=words, data=Waiting(run=run, words=words))
     create_markdown_artifact(
         waiting_page(run, halt.batch, human.page, halt.progress),
-        key=artifact_key(run),
+        key=page_key(run),
         description=f"Run {run} waits for people's labels",
     )
     ask = f"{halt.words}. [Label]({human.page})\n\nThe run goes on by itself once batch {halt.batch} is closed."
     suspend_flow_run(Review.with_initial_data(description=ask), key=pause_key(pauses()))
     raise AssertionError("a flow run that is suspended goes no further")
-
-
-def waiting_page(run: str, batch: str, page: str, progress: Progress) -> str:
-    """What a run waits for, as Markdown: a link to the page, and how far people are."""
-    return (
-        f"Run {run} waits for batch **{batch}**: [label]({page})\n\n"
-        "| pairs | verdicts | of | done |\n|---:|---:|---:|---:|\n"
-        f"| {progress.items} | {progress.given} | {progress.wanted} | {progress.given / progress.wanted:.0%} |\n"
-    )
-
-
-def artifact_key(run: str) -> str:
-    """The key in the Prefect UI of what a run waits for: small letters, digits and dashes."""
-    return "labels-" + re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")

@@ -1,0 +1,44 @@
+"""Watch the label store beside a Prefect server: say which batches ended, and show how far the others are."""
+
+import os
+import time
+from pathlib import Path
+
+import httpx
+from prefect.client.orchestration import get_client
+
+from flows.label_events import announce
+from flows.waiting_page import update_pages
+from stemma.errors import LabelError
+from stemma.labelling.store.batch import Progress
+from stemma.labelling.store.database import STORE_VARIABLE, store_url
+from stemma.labelling.store.store import LabelStore, open_store
+
+SECONDS_BETWEEN_LOOKS = 3.0
+SECONDS_BETWEEN_PAGES = 15.0
+
+
+def watch(root: Path) -> None:
+    """Watch for ever, and outlive whatever does not answer for a while."""
+    shown: dict[str, Progress] = {}
+    store, pages_due = None, 0.0
+    while True:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        try:
+            store = store or _opened(root)
+            if store is None:
+                continue
+            announce(root, store)
+            if time.monotonic() >= pages_due:
+                pages_due = time.monotonic() + SECONDS_BETWEEN_PAGES
+                with get_client(sync_client=True) as client:
+                    update_pages(client, store, shown)
+        except (LabelError, httpx.HTTPError) as error:
+            print(f"labels: {error}", flush=True)
+
+
+def _opened(root: Path) -> LabelStore | None:
+    """The label store, where somebody has made one."""
+    if STORE_VARIABLE not in os.environ and not (root / "labels.db").exists():
+        return None
+    return open_store(store_url(root))
