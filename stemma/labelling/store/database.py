@@ -31,6 +31,10 @@ def store_url(root: Path) -> str:
     return os.environ.get(STORE_VARIABLE) or f"sqlite:///{root / 'labels.db'}"
 
 
+class StoreFailedError(LabelError):
+    """The database does not answer, or does not do what it must; the same may work later."""
+
+
 class Database:
     """An open label database whose tables exist; `clock` gives the seconds since 1970."""
 
@@ -47,7 +51,7 @@ class Database:
         try:
             self._prepare()
         except DBAPIError as error:
-            raise LabelError(f"the label store {self._shown_url} cannot be used: {error.orig}") from None
+            raise StoreFailedError(f"the label store {self._shown_url} cannot be used: {error.orig}") from None
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
@@ -89,7 +93,7 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise LabelError(f"the label store {self._shown_url} failed: {error.orig}") from error
+            raise StoreFailedError(f"the label store {self._shown_url} failed: {error.orig}") from error
 
 
 def insert_missing(connection: Connection, table: Table, **values: object) -> None:

@@ -80,6 +80,11 @@ class Review:
                 raise LabelError(f"batch {batch_id} has no item {item}")
             return show(connection, item_id, person.name, request_id)
 
+    def said(self, batch_id: str, item: int) -> list[Opinion]:
+        """What stands of an item, adjudications last."""
+        with self._database.reading() as connection:
+            return [opinion for opinion in opinions(connection, batch_id) if opinion.item == item]
+
     def adjudicate(self, person: Person, batch_id: str, item: int, answer: Answer) -> None:
         """Record an admin's final verdict on an item; the same request a second time changes nothing.
 
