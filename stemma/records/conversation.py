@@ -74,8 +74,9 @@ def assistant(text: str) -> Message:
 
 def only_question(prompt: Conversation) -> str | None:
     """The text of a prompt that is one message of the user; None where there is more, or space that would be lost."""
-    text = prompt[0].content
-    return text if len(prompt) == 1 and text == text.strip() else None
+    if len(prompt) != 1 or prompt[0].content != prompt[0].content.strip():
+        return None
+    return prompt[0].content
 
 
 def check_turns(messages: Conversation, field: str) -> None:

@@ -88,7 +88,7 @@ def check_shareable(value: Any, field: str = "(row)", depth: int = 0) -> None:
 
 
 def _check_number(value: float, field: str) -> None:
-    if not math.isfinite(value) or (isinstance(value, int) and not -(2**63) <= value < 2**63):
+    if not (-(2**63) <= value < 2**63 if isinstance(value, int) else math.isfinite(value)):
         raise RowFault(field, "holds NaN, an infinity or a number too long, which JSON files cannot share")
 
 
@@ -100,4 +100,5 @@ def _check_letters(text: str, field: str) -> None:
 
 
 def _inner(field: str, key: str) -> str:
-    return key[:40] if field == "(row)" else f"{field}.{key[:40]}"
+    name = key[:40] or '""'
+    return name if field == "(row)" else f"{field}.{name}"

@@ -1,7 +1,6 @@
 """What one annotation or prediction of Label Studio says: a pairwise region, a ranker's lists, or a skip."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
 from typing import Any, NamedTuple
 
 from stemma.records.example import Answer, Example, Opinion
@@ -9,6 +8,7 @@ from stemma.records.fault import RowFault
 from stemma.records.fields import json_type, kept, list_of, name_of, object_of, part_of
 
 FORM = "label-studio"
+KINDS = ("pairwise", "ranker")
 SIDES = {"left": 0, "right": 1}
 UNNAMED_MODEL = "undefined"
 """What Label Studio itself calls a model without a version."""
@@ -29,14 +29,14 @@ def opinions(told: Mapping[str, Any], place: str, kind: str, names: Names, sides
     `sides` gives the answers that configured values of `selected` stand for. Raises RowFault where it is misshapen.
     """
     who = _labeller(told, place, kind)
-    origin = kept(told, "was_cancelled", "result", *(() if isinstance(told.get("completed_by"), dict) else _NAMED))
+    origin = kept(told, "was_cancelled", "result", _name_field(told, kind))
     regions = [object_of(item, f"{place}.result") for item in list_of(told.get("result") or [], f"{place}.result")]
     if told.get("was_cancelled"):
         everything = (tuple(range(len(names.names))),)
         return [
             Opinion(ranking=everything, void="skip", origin=kept({**(origin or {}), "result": regions or None}), **who)
         ]
-    comparing = [region for region in regions if region.get("type") in {"pairwise", "ranker"}]
+    comparing = [region for region in regions if region.get("type") in KINDS]
     if len(comparing) > 1:
         raise RowFault(
             f"{place}.result", f"holds {len(comparing)} comparisons; which one is the preference is not told"
@@ -52,9 +52,10 @@ def opinions(told: Mapping[str, Any], place: str, kind: str, names: Names, sides
 def write_opinions(example: Example, kind: str, names: Names) -> Iterator[dict[str, Any]]:
     """Write the opinions of people, or of judges, as annotations or predictions, leaving out what has no region."""
     mine = [opinion for opinion in example.opinions if (opinion.judge is not None) == (kind == "predictions")]
-    for _, group in groupby(mine, key=_annotation_key):
-        opinion = next(group)
-        origin = opinion.origin if example.form == FORM and opinion.origin else {}
+    for before, opinion in zip([None, *mine], mine, strict=False):
+        origin: Mapping[str, Any] = opinion.origin if example.form == FORM and opinion.origin else {}
+        if before is not None and _is_of_one_annotation(before, opinion, origin):
+            continue
         result = _result(opinion, origin, names)
         if result is not None:
             fields = {key: value for key, value in origin.items() if key not in _OWN}
@@ -71,6 +72,14 @@ def _labeller(told: Mapping[str, Any], place: str, kind: str) -> dict[str, str |
     return {"annotator": name_of(person, f"{place}.completed_by")}
 
 
+def _name_field(told: Mapping[str, Any], kind: str) -> str:
+    """The field that the labeller's name says again in full; a person who is no number is kept as he stands."""
+    if kind == "predictions":
+        return "model_version"
+    person = told.get("completed_by")
+    return "completed_by" if isinstance(person, int) and not isinstance(person, bool) and person >= 0 else ""
+
+
 def _labeller_fields(opinion: Opinion) -> dict[str, Any]:
     if opinion.judge is not None:
         return {"model_version": opinion.judge}
@@ -82,10 +91,13 @@ def _labeller_fields(opinion: Opinion) -> dict[str, Any]:
     return {"completed_by": {"email" if "@" in name else "username": name}}
 
 
-def _annotation_key(opinion: Opinion) -> object:
-    """Equal for the opinions of one annotation that fills several lists, and for no others."""
-    origin = opinion.origin or {}
-    return (opinion.annotator, opinion.judge, {**origin, "bucket": None}) if "buckets" in origin else id(opinion)
+def _is_of_one_annotation(before: Opinion, opinion: Opinion, origin: Mapping[str, Any]) -> bool:
+    """Whether an opinion is on a later list of the annotation that the one before it comes from."""
+    if "buckets" not in origin or opinion.annotator != before.annotator or opinion.judge != before.judge:
+        return False
+    earlier, order = before.origin or {}, list(origin["buckets"])
+    same = {**earlier, "bucket": None} == {**origin, "bucket": None}
+    return same and order.index(earlier["bucket"]) < order.index(origin["bucket"])
 
 
 def _read_region(
@@ -163,6 +175,3 @@ def names_of(answers: Sequence[Answer]) -> Names:
 
 def _different(named: list[str], count: int) -> tuple[str, ...]:
     return tuple(named) if len(set(named)) == count else tuple(f"answer{number + 1}" for number in range(count))
-
-
-_NAMED = ("completed_by", "model_version")

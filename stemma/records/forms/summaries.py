@@ -20,7 +20,7 @@ def read_comparison(row: Row) -> Example:
     info = object_of(row["info"], "info")
     source = "article" if info.get("article") is not None else "post"
     text = text_of(part_of(info, source, "info"), f"info.{source}").strip()
-    before, after = _around(info)
+    before, after = _around(info, source)
     summaries = list_of(row["summaries"], "summaries")
     if len(summaries) != 2:
         raise RowFault("summaries", f"must be two: there are {len(summaries)}")
@@ -67,21 +67,21 @@ def _info(example: Example) -> dict[str, Any] | None:
     if question is None:
         return None
     origin = example.origin or {}
-    info, source = origin.get("info"), str(origin.get("source", "post"))
-    if isinstance(info, dict):
-        before, after = _around(info)
+    info, source = origin.get("info", {}), origin.get("source", "post")
+    if isinstance(info, dict) and isinstance(source, str):
+        before, after = _around(info, source)
         if question.startswith(before) and question.endswith(after):
             return {**info, source: question[len(before) : len(question) - len(after)]}
     return {"post": question}
 
 
-def _around(info: Mapping[str, Any]) -> tuple[str, str]:
+def _around(info: Mapping[str, Any], source: str) -> tuple[str, str]:
     """What stands before and after the text: the prompt of the paper's policies; a text without a title is bare."""
     if info.get("title") is None and info.get("subreddit") is None:
         return "", ""
     lines = [f"SUBREDDIT: r/{text_of(info['subreddit'], 'info.subreddit')}\n\n"] if info.get("subreddit") else []
     lines += [f"TITLE: {text_of(info['title'], 'info.title')}\n\n"] if info.get("title") else []
-    return "".join(lines) + ("" if info.get("article") is not None else "POST: "), "\n\nTL;DR:"
+    return "".join(lines) + ("POST: " if source == "post" else ""), "\n\nTL;DR:"
 
 
 _MORE = frozenset({"batch", "split", "extra"})
