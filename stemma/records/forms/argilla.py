@@ -78,8 +78,11 @@ def _rankings(questions: Iterable[Question], names: Sequence[str]) -> tuple[list
                 drafts.append({**origin, "value": value, "user": user, "status": status})
         if question.agent is not None and question.suggestion is not None:
             places = places_of(question.suggestion, f"{question.name}.suggestion", names)
-            told = kept({"question": question.name, "score": question.score})
-            opinions.append(Opinion(ranking=places, judge=question.agent, origin=told))
+            told = kept({"question": question.name, "score": question.score}) or {}
+            if sum(map(len, places)) > 1:
+                opinions.append(Opinion(ranking=places, judge=question.agent, origin=told))
+            else:
+                drafts.append({**told, "value": question.suggestion, "agent": question.agent})
     return opinions, drafts
 
 
@@ -106,7 +109,7 @@ def _ratings(questions: Mapping[str, Question], names: Sequence[str]) -> tuple[l
             ranking = ranked({names.index(name): value for name, value in ratings.items()})
             opinions.append(Opinion(ranking=ranking, annotator=user, judge=agent, origin=origin))
         else:
-            drafts.append({"ratings": told, "user": user, "agent": agent, "status": status})
+            drafts.append({"user": user, "agent": agent, "status": status, **(origin or {})})
     return opinions, drafts
 
 

@@ -24,8 +24,8 @@ def write_record(example: Example) -> Iterator[dict[str, Any]]:
             for question, told in _told(opinion, example, names, origin.get("ratings", {})):
                 _add(questions.setdefault(question, {}), told)
     for draft in origin.get("drafts", []):
-        for question, value in _drafted(draft, origin.get("ratings", {})):
-            _add(questions.setdefault(question, {}), {**draft, "value": value})
+        for question, told in _by_question(draft, origin.get("ratings", {})):
+            _add(questions.setdefault(question, {}), told)
     yield {
         **origin.get("record", {}),
         origin.get("prompt", "prompt"): prompt_value(example.prompt or ()),
@@ -48,21 +48,19 @@ def _told(
     origin = (opinion.origin or {}) if example.form == FORM else {}
     who = {"user": opinion.annotator, "agent": opinion.judge}
     status = "discarded" if opinion.void else "submitted"
-    ratings, scores = origin.get("ratings"), origin.get("score")
-    if isinstance(ratings, dict):
-        for name, value in ratings.items():
-            score = scores.get(name) if isinstance(scores, dict) else None
-            yield questions[name], {**who, "value": value, "status": status, "score": score}
-        return
     value = origin.get("value") if opinion.void else ranking_value(opinion.ranking, names)
-    yield str(origin.get("question", QUESTION)), {**who, "value": value, "status": status, "score": scores}
+    told = {"question": QUESTION, **origin, **who, "value": value, "status": status}
+    yield from _by_question(told, questions)
 
 
-def _drafted(draft: Mapping[str, Any], questions: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
-    if "ratings" in draft:
-        yield from ((questions[name], value) for name, value in draft["ratings"].items())
-    else:
-        yield draft["question"], draft["value"]
+def _by_question(told: Mapping[str, Any], questions: Mapping[str, str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What is said to one ranking question, or to each rating question by its answer."""
+    if "ratings" not in told:
+        yield told["question"], dict(told)
+        return
+    scores = told.get("score") or {}
+    for name, value in told["ratings"].items():
+        yield questions[name], {**told, "value": value, "score": scores.get(name)}
 
 
 def _add(parts: dict[str, Any], told: Mapping[str, Any]) -> None:
