@@ -1,13 +1,13 @@
 """People's labels for one flow run: what they are asked, and their verdicts once the batch is closed."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.review import Given, given_review
+from flows.review import Given, given_reviews, pauses
 from flows.settings import FlowSettings
 from flows.stage_run import StageRunner
 from stemma.errors import LabelError, SettingsError
@@ -87,13 +87,13 @@ class People:
         """
         batch = self._batch()
         _check(batch, runner.artifacts["sample"])
-        review = given_review()
+        reviews = given_reviews()
+        review = next((one for one in reviews if one.pause == pauses() - 1), None)
         if review and review.decision == "refuse":
-            note = f": {review.note}" if review.note else ""
-            return Halt(batch.id, f"{review.reviewer} refused the labels of batch {batch.id}{note}", None)
+            return self._refuse(batch, review)
         if batch.state == "open":
-            return self._halt(batch, review)
-        self._write(runner.workspace.path, batch, review)
+            return self._wait(batch, review)
+        self._write(runner.workspace.path, batch, reviews)
         self.store.announced(batch.id)
         runner.say(f"batch {batch.id} was closed by {batch.closed_by}: {batch.closed_reason}; its verdicts are taken")
         return None
@@ -106,7 +106,13 @@ class People:
             )
         return batch
 
-    def _halt(self, batch: "Batch", review: Given | None) -> Halt:
+    def _refuse(self, batch: "Batch", review: Given) -> Halt:
+        if batch.state == "open":
+            self.store.withdraw(batch.id, review.reviewer, review.note)
+        note = f": {review.note}" if review.note else ""
+        return Halt(batch.id, f"{review.reviewer} refused the labels of batch {batch.id}{note}", None)
+
+    def _wait(self, batch: "Batch", review: Given | None) -> Halt:
         so_far = self.store.progress(batch.id)
         words = f"batch {batch.id} is half done: {so_far.given} of {so_far.wanted} verdicts"
         if self.settings.human.batch:
@@ -117,11 +123,11 @@ class People:
             )
         return Halt(batch.id, words, so_far)
 
-    def _write(self, workspace: Path, batch: "Batch", review: Given | None) -> None:
+    def _write(self, workspace: Path, batch: "Batch", reviews: Sequence[Given]) -> None:
         folder = workspace / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         write_rows(folder / "verdicts.jsonl", self.store.verdicts(batch.id))
-        write_json(folder / "batch.json", _facts(batch, review))
+        write_json(folder / "batch.json", _facts(batch, reviews))
         run_dvc(workspace, "add", *(f"{FOLDER}/{file}" for file in FILES))
 
 
@@ -139,7 +145,7 @@ def _check(batch: "Batch", sample: str) -> None:
         )
 
 
-def _facts(batch: "Batch", review: Given | None) -> dict[str, object]:
+def _facts(batch: "Batch", reviews: Sequence[Given]) -> dict[str, object]:
     """What stands on record of a batch beside its verdicts."""
     return {
         "batch": batch.id,
@@ -150,7 +156,7 @@ def _facts(batch: "Batch", review: Given | None) -> dict[str, object]:
         "closed": batch.closed.isoformat() if batch.closed else None,
         "closed_by": batch.closed_by,
         "closed_reason": batch.closed_reason,
-        "review": review.as_json() if review else None,
+        "reviews": [asdict(review) for review in reviews],
     }
 
 

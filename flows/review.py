@@ -1,10 +1,11 @@
 """The form that a suspended run shows to a reviewer, and what was answered to it."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from prefect import runtime
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRunInput
 from prefect.context import FlowRunContext
 from prefect.input.run_input import RunInput, keyset_from_base_key
 from pydantic import ConfigDict, Field
@@ -35,10 +36,8 @@ class Given:
     note: str
     time: str
     """When Prefect's server took it, in ISO 8601."""
-
-    def as_json(self) -> dict[str, Any]:
-        """The review as plain values."""
-        return asdict(self)
+    pause: int
+    """The suspension to which it is the answer, from 0."""
 
 
 def pauses() -> int:
@@ -55,17 +54,21 @@ def pause_key(number: int) -> str:
     return f"{PAUSE}-{number}"
 
 
-def given_review() -> Given | None:
-    """What a reviewer answered to the last suspension; None where nobody was asked, or an event resumed the run."""
-    asked = pauses()
-    if not asked:
-        return None
-    key = keyset_from_base_key(f"suspended-{pause_key(asked - 1)}")["response"]
+def given_reviews() -> list[Given]:
+    """What reviewers answered to the present flow run's suspensions; those that an event ended have no answer."""
+    keys = [keyset_from_base_key(f"suspended-{pause_key(number)}")["response"] for number in range(pauses())]
+    if not keys:
+        return []
     with get_client(sync_client=True) as client:
-        found = client.filter_flow_run_input(runtime.flow_run.id, key_prefix=key, limit=1, exclude_keys=set())
-    for answer in found:
-        review = Review.load_from_flow_run_input(answer)
-        return Given(
-            review.reviewer, review.decision, review.note, answer.created.isoformat() if answer.created else ""
-        )
-    return None
+        found = {
+            key: answer
+            for key in keys
+            for answer in client.filter_flow_run_input(runtime.flow_run.id, key, limit=1, exclude_keys=set())
+        }
+    return [_given(found[key], number) for number, key in enumerate(keys) if key in found]
+
+
+def _given(answer: FlowRunInput, pause: int) -> Given:
+    review = Review.load_from_flow_run_input(answer)
+    time = answer.created.isoformat() if answer.created else ""
+    return Given(review.reviewer, review.decision, review.note, time, pause)

@@ -1,0 +1,206 @@
+"""A served flow on a real Prefect server waits for people's labels and goes on by itself, whatever is killed meanwhile.
+
+People answer through the label store, by a rule: the shorter answer is the better one.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.settings import DpoSettings
+from stemma.labelling.store.database import store_url
+from stemma.labelling.store.shown import Answer, PairChoice, Shown
+from stemma.labelling.store.store import LabelStore, open_store
+from stemma.lineage.raw_files import raw_files
+from stemma.lineage.runs import artifact_id
+from stemma.lineage.store import Store
+from tests.labelling import person
+from tests.pipelines.test_ui import ask, deployment, free_port
+from tests.project import Project
+
+SECONDS = 300
+
+
+def shorter(shown: Shown) -> PairChoice:
+    first, second = shown.answers
+    return "first" if len(first) < len(second) else "second"
+
+
+def answer(store: LabelStore, batch: str, verdict: Callable[[Shown], PairChoice], names: tuple[str, ...]) -> None:
+    """Have each of these people label all that the batch has for them."""
+    for who in [person(store, name) for name in names]:
+        while shown := store.desk.next_item(who, batch):
+            store.desk.answer(who, batch, Answer(shown.request_id, verdict(shown)))
+
+
+@dataclass
+class Ui:
+    """`stemma ui` of a project: started, killed with all its servers, started again on the same ports."""
+
+    project: Project
+    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+
+    def __post_init__(self) -> None:
+        environment = {key: value for key, value in self.project.environment.items() if key != "PREFECT_API_URL"}
+        ports = ["--prefect-port", str(self.ports[0]), "--mlflow-port", str(self.ports[1])]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stemma", "ui", *ports],
+            cwd=self.project.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        printed = self.process.stdout.readline()
+        assert self.api.removesuffix("/api") in printed, printed + (self.process.communicate()[0] or "")
+
+    @property
+    def api(self) -> str:
+        return f"http://127.0.0.1:{self.ports[0]}/api"
+
+    def kill(self) -> None:
+        """`kill -9`; its servers end with it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(timeout=60) == 0
+
+    def start(self, name: str, **human: Any) -> str:
+        """Ask for a run of `dpo` with people's labels; its id."""
+        params = self.project.found("straight").params
+        settings = {key: value for key, value in params.items() if key in DpoSettings.model_fields}
+        settings |= {"label": {**settings["label"], "source": "human"}, "human": {**settings["human"], **human}}
+        parameters = {"parameters": {"settings": settings, "name": name}}
+        offered = deployment(self.api, "dpo")
+        return str(ask(f"{self.api}/deployments/{offered['id']}/create_flow_run", parameters)["id"])
+
+    def state(self, run: str) -> dict[str, Any]:
+        state: dict[str, Any] = ask(f"{self.api}/flow_runs/{run}")["state"]
+        return state
+
+    def reaches(self, run: str, name: str) -> dict[str, Any]:
+        """Wait until a run is in a state of that name."""
+        deadline = time.monotonic() + SECONDS
+        while (state := self.state(run))["name"] != name:
+            ended = state["type"] in {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+            assert not ended, (name, state["name"], state["message"])
+            assert time.monotonic() < deadline, (name, state["name"])
+            time.sleep(0.3)
+        return state
+
+    def waits(self, run: str, after: int = 0) -> str:
+        """Wait until a run is suspended for the time of that number; what it asks the reviewer."""
+        while (state := self.reaches(run, "Suspended"))["state_details"]["pause_key"] != f"labels-{after}":
+            time.sleep(0.3)
+        keys = state["state_details"]["run_input_keyset"]
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                return str(ask(f"{self.api}/flow_runs/{run}/input/{keys['description']}"))
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+
+    def resume(self, run: str, **review: str) -> dict[str, Any]:
+        answered: dict[str, Any] = ask(f"{self.api}/flow_runs/{run}/resume", {"run_input": review})
+        return answered
+
+
+@pytest.fixture
+def ui(undisturbed: Project) -> Iterator[Ui]:
+    started = Ui(undisturbed)
+    yield started
+    if started.process.poll() is None:
+        started.stop()
+
+
+@pytest.fixture
+def store(undisturbed: Project) -> Iterator[LabelStore]:
+    assert "STEMMA_LABEL_STORE" not in os.environ
+    opened = open_store(store_url(undisturbed.path))
+    yield opened
+    opened.close_connections()
+
+
+def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui: Ui, store: LabelStore) -> None:
+    runs = {
+        "asked": ui.start("asked", pairs=60, overlap=2),
+        "tied": ui.start("tied", pairs=1, gold_share=0),
+        "refused": ui.start("refused", pairs=2, gold_share=0),
+    }
+    for name, run in runs.items():
+        assert f"batch {name} is half done: 0 of" in ui.waits(run)
+    assert not list((undisturbed.path / ".stemma" / "workspaces").glob("*/"))
+    (page,) = ask(f"{ui.api}/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["labels-asked"]}}})
+    assert "[label](http://127.0.0.1:8400)" in page["data"]
+    assert "| 57 | 0 | 114 | 0% |" in page["data"]
+    mlflow = MlflowClient(f"sqlite:///{undisturbed.path / 'mlflow.db'}")
+    assert [run.info.status for run in parents(mlflow, "asked")] == ["SCHEDULED"]
+
+    # Somebody resumes it too early; another refuses; the third batch is closed by its last verdict.
+    assert "required" in ui.resume(runs["asked"], decision="refuse")["details"]["reason"]
+    answer(store, "asked", shorter, ("ann",))
+    ui.resume(runs["asked"], reviewer="Zoë", decision="go on", note="hurry")
+    ui.resume(runs["refused"], reviewer="Zoë", decision="refuse", note="too few")
+    answer(store, "tied", lambda _: "tie", ("ann",))
+    assert ui.reaches(runs["refused"], "Refused")["message"] == "Zoë refused the labels of batch refused: too few"
+    assert "none of 1 judged pairs gives a comparison" in ui.reaches(runs["tied"], "Failed")["message"]
+    assert "Zoë said to go on, but batch asked is half done: 57 of 114 verdicts" in ui.waits(runs["asked"], after=1)
+
+    # Everything is killed; the batch is closed meanwhile; everything is started again.
+    ui.kill()
+    answer(store, "asked", shorter, ("böb",))
+    assert {batch.id for batch in store.unannounced()} == {"asked"}
+    again = Ui(undisturbed, ui.ports)
+    try:
+        again.reaches(runs["asked"], "Completed")
+    finally:
+        again.stop()
+    assert not store.unannounced()
+    check_record(undisturbed, store, runs["asked"])
+    assert [run.info.status for run in parents(mlflow, "asked")] == ["FINISHED"]
+    assert [run.info.status for run in parents(mlflow, "refused")] == ["KILLED"]
+
+
+def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: LabelStore) -> None:
+    command = ("dpo", "hand", "--set", "label.source=human", "--set", "human.pairs=1", "--set", "human.gold_share=0")
+    waiting = undisturbed.run(*command, status=3)
+    assert "batch hand is half done: 0 of 1 verdicts" in waiting
+    assert "once it is closed, the same command with --name hand goes on" in waiting
+    assert "Traceback" not in waiting
+    answer(store, "hand", lambda _: "tie", ("ann",))
+    assert "none of 1 judged pairs gives a comparison" in undisturbed.run(*command, status=2)
+
+
+def parents(mlflow: MlflowClient, name: str) -> list[Any]:
+    experiment = mlflow.get_experiment_by_name("stemma")
+    assert experiment is not None
+    return list(mlflow.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'"))
+
+
+def check_record(project: Project, store: LabelStore, flow_run: str) -> None:
+    """The annotators, the verdicts and who closed the batch stand in the run's lineage."""
+    run = project.found("asked")
+    assert run.trailers["Prefect-Flow-Run"] == flow_run
+    told = json.loads(project.output(sys.executable, "-m", "stemma", "trace", "asked", "--json"))["artifacts"]
+    (label,) = [one for one in told if one["name"] == "label"]
+    (raw,) = [one for one in told if one["name"] == "inputs/labels"]
+    assert set(label["labellers"]) == {"ann", "böb"}
+    assert sum(label["labellers"].values()) == len(store.verdicts("asked")) == 114
+    assert raw["dvc_id"] in label["made_from"]
+    files = {file.path: file.md5 for file in raw_files(project.path, run.commit, "inputs/labels")}
+    with Store(project.path) as kept:
+        batch = json.loads(kept.cache.read(files["batch.json"]))
+    assert batch["closed_by"] == "the last verdict"
+    assert [(said["reviewer"], said["decision"], said["note"]) for said in batch["reviews"]] == [
+        ("Zoë", "go on", "hurry")
+    ]
+    assert batch["source"]["sample"] == artifact_id(run.lock["sample"])
