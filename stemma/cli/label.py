@@ -2,17 +2,16 @@
 
 import argparse
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stemma.cli import label_files
+from stemma.cli.label_store import add_store_option, label_store
 from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
 
 if TYPE_CHECKING:
     from stemma.labelling.store.batch import Batch, Progress
-    from stemma.labelling.store.store import LabelStore
 
 HOST, PORT = "127.0.0.1", 8377
 
@@ -48,24 +47,14 @@ def add_commands(commands: Commands) -> None:
     withdraw.add_argument("name", metavar="NAME")
     withdraw.add_argument("--reason", required=True, help="why; others will read it")
 
+    label_files.add_commands(kinds)
+
 
 def _command(kinds: Commands, name: str, run: object, words: str) -> argparse.ArgumentParser:
     parser = kinds.add_parser(name, help=words)
-    parser.add_argument("--store", metavar="URL", help="sqlite:///FILE or postgresql+psycopg://…; labels.db by itself")
+    add_store_option(parser)
     parser.set_defaults(command=run)
     return parser
-
-
-@contextmanager
-def _store(options: argparse.Namespace) -> "Iterator[LabelStore]":
-    from stemma.labelling.store.database import store_url
-    from stemma.labelling.store.store import open_store
-
-    store = open_store(options.store or store_url(find_project(Path.cwd())))
-    try:
-        yield store
-    finally:
-        store.close_connections()
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -73,44 +62,44 @@ def _serve(options: argparse.Namespace) -> int:
     from stemma.labelling.web.serve import serve
 
     root = find_project(Path.cwd())
-    with _store(options) as store:
+    with label_store(options) as store:
         print(f"The label page is at http://{options.host}:{options.port}; stop it with Ctrl-C.", flush=True)
         serve(store, options.host, options.port, lambda ended: announce(root, ended))
     return 0
 
 
 def _batches(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         lines = [_line(batch, store.progress(batch.id)) for batch in store.batches()]
     return print_page("\n".join(lines) or "There is no batch yet; a run with label.source=human makes one.")
 
 
 def _invite(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         token = store.people.invite(options.name, who=getpass.getuser())
     return _print_link(options, token)
 
 
 def _admin(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         token = store.people.invite(options.name, "admin", who=getpass.getuser())
     return _print_link(options, token)
 
 
 def _revoke(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         store.people.revoke(options.name, getpass.getuser())
     return print_page(f"{options.name}'s link no longer signs anybody in.")
 
 
 def _close(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         store.close(options.batch, getpass.getuser(), options.reason, partial=options.partial)
     return print_page(f"Batch {options.batch} is closed.")
 
 
 def _withdraw(options: argparse.Namespace) -> int:
-    with _store(options) as store:
+    with label_store(options) as store:
         store.people.withdraw(options.name, getpass.getuser(), options.reason)
     return print_page(f"Nothing counts any more that {options.name} said; others are asked in open batches.")
 

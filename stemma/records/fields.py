@@ -63,8 +63,8 @@ def name_of(value: Any, field: str) -> str | None:
 
 
 def kept(row: Mapping[str, Any], *known: str) -> Origin | None:
-    """The fields of a row, or of an object in it, that are not null and not among those known by name."""
-    return {key: value for key, value in row.items() if key not in known and value is not None} or None
+    """The fields of a row, or of an object in it, that are not null and not among those known by name, sorted."""
+    return {key: row[key] for key in sorted(row) if key not in known and row[key] is not None} or None
 
 
 def check_shareable(value: Any, field: str = "(row)", depth: int = 0) -> None:

@@ -1,6 +1,5 @@
 """Labels that were written by a stage or an import, as examples."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from stemma.errors import DataError
@@ -8,7 +7,7 @@ from stemma.labelling.formats.importing import LABELLED
 from stemma.labelling.formats.verdicts import compared, examples_of
 from stemma.records.example import Example
 from stemma.records.jsonl import read_rows
-from stemma.records.types import Comparison, Conversation, Prompt, Verdict
+from stemma.records.types import Comparison, Prompt, Verdict
 
 PROMPTS = "prompts.jsonl"
 
@@ -35,15 +34,10 @@ def read_labels(folder: Path, prompts: Path | None = None) -> list[Example]:
     for place in (folder / PROMPTS, prompts):
         if place is not None and place.is_file():
             known |= {row.id: row.messages for row in read_rows(place, Prompt)}
-    return examples_of(check_prompts(verdicts, known, str(folder)), known)
-
-
-def check_prompts(verdicts: list[Verdict], prompts: Mapping[str, Conversation], place: str) -> list[Verdict]:
-    """Return the verdicts. Raises DataError where the text of one's prompt is not known."""
-    unknown = [verdict.prompt_id for verdict in verdicts if verdict.prompt_id not in prompts]
+    unknown = [verdict.prompt_id for verdict in verdicts if verdict.prompt_id not in known]
     if unknown:
         raise DataError(
-            f"{place}: {len(unknown)} verdicts are on prompts whose text is not there (first: {unknown[0]!r}); "
+            f"{folder}: {len(unknown)} verdicts are on prompts whose text is not there (first: {unknown[0]!r}); "
             f"put artifacts/data/{PROMPTS} beside them"
         )
-    return verdicts
+    return examples_of(verdicts, known)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 
 from stemma.labelling.store.opinions import Opinion, opinions
 from stemma.labelling.store.tables import items
-from stemma.records.types import Origin, Verdict
+from stemma.records.types import Conversation, Message, Origin, Verdict
 
 
 def batch_verdicts(connection: Connection, batch_id: str) -> list[Verdict]:
@@ -26,6 +26,14 @@ def batch_verdicts(connection: Connection, batch_id: str) -> list[Verdict]:
         for opinion in _counting(list(said))
         for verdict in _verdicts(batch_id, contents[item], opinion)
     ]
+
+
+def batch_prompts(connection: Connection, batch_id: str) -> dict[str, Conversation]:
+    """The prompts of a batch's items, by their ids."""
+    contents = connection.scalars(select(items.c.content).where(items.c.batch_id == batch_id))
+    return {
+        content["prompt_id"]: tuple(Message.model_validate(turn) for turn in content["prompt"]) for content in contents
+    }
 
 
 def _counting(said: Sequence[Opinion]) -> Sequence[Opinion]:

@@ -18,10 +18,10 @@ from stemma.labelling.store.database import Clock, Database
 from stemma.labelling.store.desk import Desk
 from stemma.labelling.store.people import People
 from stemma.labelling.store.queue import has_waiting, progress
-from stemma.labelling.store.results import batch_verdicts
+from stemma.labelling.store.results import batch_prompts, batch_verdicts
 from stemma.labelling.store.review import Review
 from stemma.labelling.store.tables import batches
-from stemma.records.types import Verdict
+from stemma.records.types import Conversation, Verdict
 
 
 def open_store(url: str, clock: Clock = time.time) -> "LabelStore":
@@ -98,6 +98,11 @@ class LabelStore:
         """
         with self._database.reading() as connection:
             return batch_verdicts(connection, batch_id)
+
+    def prompts(self, batch_id: str) -> dict[str, Conversation]:
+        """The prompts of a batch's items, by their ids."""
+        with self._database.reading() as connection:
+            return batch_prompts(connection, batch_id)
 
     def unannounced(self) -> list[Batch]:
         """Batches that were closed or withdrawn, which nobody has passed on yet."""
