@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.review import Given, given_reviews, pauses
-from flows.settings import FlowSettings
+from flows.settings import ASK_PEOPLE, FlowSettings
 from flows.stage_run import StageRunner
 from stemma.errors import LabelError, SettingsError
 from stemma.lineage.dvc import run_dvc
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from stemma.labelling.store.batch import Batch, Progress
     from stemma.labelling.store.store import LabelStore
 
-ASK_PEOPLE = ("human", "mixed")
-"""Values of label.source that need people's verdicts."""
 FOLDER = "inputs/labels"
 FILES = ("verdicts.jsonl", "batch.json")
 
@@ -68,9 +66,15 @@ class People:
         own = self.store.batch(self.run)
         return dict(pair.split("=", 1) for pair in own.source.get("made", "").split()) if own else {}
 
-    def ask(self, runner: StageRunner, flow_run: str) -> None:
-        """Put the fresh samples before people, unless that was done before, or a given batch is to be used."""
-        if self.settings.human.batch or self.store.batch(self.run):
+    def ask(self, stage: str, runner: StageRunner, flow_run: str) -> None:
+        """Put the fresh samples before people, once the stage is done that they, or their order, come from.
+
+        Nobody is asked where that was done before, or a given batch is to be used.
+        """
+        human = self.settings.human
+        if stage != ("ai_label" if human.order == "uncertain" else "sample"):
+            return
+        if human.batch or self.store.batch(self.run):
             return
         from flows.label_batch import batch_of_samples
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TypeVar
 
-from flows.settings import FlowSettings
+from flows.settings import ASK_PEOPLE, FlowSettings
 from stemma.errors import SettingsError
 from stemma.judging.ai_settings import AiJudgeConfig, LocalConfig, PanelConfig, RewardModelConfig
 
@@ -12,23 +12,33 @@ USES_JUDGES = ("ai", "mixed")
 
 
 def check_judges(settings: FlowSettings) -> None:
-    """Raise SettingsError where labels are to come from AI judges and none is named."""
-    if settings.label.source in USES_JUDGES and not settings.ai_label.judges:
+    """Raise SettingsError where AI judges are needed and none is named."""
+    reason = _needs_judges(settings)
+    if reason and not settings.ai_label.judges:
         raise SettingsError(
-            f"label.source is {settings.label.source}, and ai_label.judges names no judge; name one, for instance "
+            f"{reason}, and ai_label.judges names no judge; name one, for instance "
             "--set 'ai_label.judges=[{kind: endpoint, name: qwen, base_url: http://127.0.0.1:8000/v1, model: qwen}]'"
         )
 
 
 def with_judges(root: Path, settings: S) -> S:
-    """The settings with every judge's folder and weights settled; no judges where label.source takes nobody's word.
+    """The settings with every judge's folder and weights settled; no judges where nobody needs their word.
 
     Raises SettingsError where a judge is missing or its folder is, ArtifactError where that is damaged.
     """
     check_judges(settings)
-    named = settings.ai_label.judges if settings.label.source in USES_JUDGES else ()
+    named = settings.ai_label.judges if _needs_judges(settings) else ()
     judges = tuple(settled(root, judge) for judge in named)
     return settings.model_copy(update={"ai_label": settings.ai_label.model_copy(update={"judges": judges})})
+
+
+def _needs_judges(settings: FlowSettings) -> str:
+    """What AI judges are needed for; empty where they are not."""
+    if settings.label.source in USES_JUDGES:
+        return f"label.source is {settings.label.source}"
+    if settings.label.source in ASK_PEOPLE and settings.human.order == "uncertain":
+        return "human.order is uncertain"
+    return ""
 
 
 def settled(root: Path, judge: AiJudgeConfig) -> AiJudgeConfig:

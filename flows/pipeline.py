@@ -135,8 +135,8 @@ class _FlowRun:
             if halt:
                 return halt
             _task(self.runner.run, stage)(stage)
-            if self.people and stage == "sample":
-                self.people.ask(self.runner, str(runtime.flow_run.id))
+            if self.people:
+                self.people.ask(stage, self.runner, str(runtime.flow_run.id))
         return None
 
     def _save(self) -> None:

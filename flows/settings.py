@@ -22,6 +22,9 @@ from tasks.reward import RewardConfig
 from tasks.sample import SampleConfig
 from tasks.sft import SftConfig
 
+ASK_PEOPLE = ("human", "mixed")
+"""Values of label.source that need people's verdicts."""
+
 
 class FlowMachineConfig(MachineConfig):
     """The machine section before the run has looked at the hardware."""
@@ -45,12 +48,15 @@ class HumanConfig(Settings):
     guidelines: str = "inputs/guidelines/helpful-honest-harmless.md"
     """What annotators are told: a Markdown file in the project."""
     pairs: int | None = Field(None, ge=1)
-    """How many pairs of answers to ask about, drawn by chance; empty asks about all."""
+    """How many pairs of answers to ask about, the first of their order; empty asks about all."""
+    order: Literal["random", "uncertain"] = "random"
+    """Which pairs come first: left to chance, or those that the judges of ai_label, such as the reward model of an
+    earlier run, are least sure of; one in five is left to chance all the same."""
     overlap: int = Field(1, ge=1)
     """How many people say what they think of a pair; agreement can be told from two on."""
     gold_share: float = Field(0.05, ge=0, lt=1)
     """Share of pairs with a known answer, which test the annotators and are no labels; default world only."""
-    page: str = "http://127.0.0.1:8400"
+    page: str = "http://127.0.0.1:8377"
     """Where people reach the page of `stemma label serve`, for the link in the Prefect UI."""
 
 

@@ -140,7 +140,7 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
         assert f"batch {name} is half done: 0 of" in ui.waits(run)
     assert not list((undisturbed.path / ".stemma" / "workspaces").glob("*/"))
     (page,) = ask(f"{ui.api}/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["labels-asked"]}}})
-    assert "[label](http://127.0.0.1:8400)" in page["data"]
+    assert "[label](http://127.0.0.1:8377)" in page["data"]
     assert "| 57 | 0 | 114 | 0% |" in page["data"]
     mlflow = MlflowClient(f"sqlite:///{undisturbed.path / 'mlflow.db'}")
     assert [run.info.status for run in parents(mlflow, "asked")] == ["SCHEDULED"]

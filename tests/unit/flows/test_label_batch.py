@@ -10,7 +10,7 @@ from stemma.errors import LabelError
 from stemma.labelling.store.batch import NewBatch
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
-from stemma.records.types import Message, Prompt, Response
+from stemma.records.types import Message, Prompt, Response, Verdict
 from stemma.world.phrases import ABSTENTION, REFUSAL
 
 SOURCE = {"run": "r", "sample": "a" * 32, "flow_run": "", "made": ""}
@@ -65,6 +65,32 @@ def test_a_cap_draws_by_chance_and_the_same_every_time(tmp_path: Path) -> None:
     assert len(set(drawn[0])) == 8
     assert drawn[0] == drawn[1] != drawn[2]
     assert drawn[0] != sorted(drawn[0])
+
+
+def test_what_judges_are_unsure_of_comes_first_but_for_one_in_five(tmp_path: Path) -> None:
+    root = workspace(tmp_path, 10, gold=False)
+    (root / "artifacts/ai_label").mkdir()
+    # Two judges are sure of the odd prompts, and contradict each other on the even ones.
+    sure = [(0.9, 0.9) if number % 2 else (0.9, 0.1) for number in range(10)]
+    told = [
+        Verdict(prompt_id=f"p{number}", judge=judge, first=BETTER, second=WORSE, choice="first", probability=chance)
+        for number, chances in enumerate(sure)
+        for judge, chance in zip(("one", "other"), chances, strict=True)
+    ]
+    write_rows(root / "artifacts/ai_label/verdicts.jsonl", told)
+    items = made(root, order="uncertain", pairs=6).items
+    chosen = [int(item.prompt_id[1:]) for item in items if item.origin and not item.origin["at_random"]]
+    assert len(items) == 6
+    assert [number % 2 for number in chosen] == [0] * len(chosen)
+    assert [item.priority for item in items] == sorted((item.priority for item in items), reverse=True)
+
+
+def test_without_judges_nobody_knows_what_they_are_unsure_of(tmp_path: Path) -> None:
+    root = workspace(tmp_path, 3, gold=False)
+    (root / "artifacts/ai_label").mkdir()
+    write_rows(root / "artifacts/ai_label/verdicts.jsonl", [])
+    with pytest.raises(LabelError, match="no judge of ai_label says"):
+        made(root, order="uncertain")
 
 
 def test_nothing_to_compare_is_told(tmp_path: Path) -> None:
