@@ -44,6 +44,14 @@ class ChatServer:
     headers: list[Mapping[str, str]] = field(default_factory=list)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_: object) -> None:
+        """A client that gave up is what some tests want."""
+
+
 @contextmanager
 def chat_server(answer: Answer) -> Iterator[ChatServer]:
     """Serve until the block ends."""
@@ -78,9 +86,8 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = _Server(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     told.url = f"http://127.0.0.1:{server.server_port}/v1"
     try:
         yield told

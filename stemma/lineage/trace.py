@@ -15,7 +15,9 @@ from stemma.lineage.names import Model
 from stemma.lineage.store import Store
 
 LABELS = ("verdicts.jsonl", "comparisons.jsonl")
-"""Where an annotator's name stands: in every verdict, or where none is on record, with the comparison."""
+"""Where a labeller's name stands: in every verdict, or where none is on record, with the comparison."""
+LABELLED = ("label", "ai_label")
+"""Stages whose artifacts hold labels."""
 
 
 @dataclass(frozen=True)
@@ -132,11 +134,16 @@ def _changed(used: Mapping[str, Any], defaults: Values) -> dict[str, tuple[Any, 
 
 def labellers(store: Store, member: Member) -> dict[str, int]:
     """Who labelled an artifact, with the number of verdicts; empty where nobody did or its bytes are nowhere here."""
-    if member.name != "label":
+    if member.name not in LABELLED:
         return {}
     for file in LABELS:
         rows = (store.read(member.dvc_id, file) or b"").splitlines()
         if rows:
-            told = Counter(json.loads(row).get("annotator") or "unnamed" for row in rows)
-            return dict(sorted(told.items()))
+            return dict(sorted(Counter(_labeller(json.loads(row)) for row in rows).items()))
     return {}
+
+
+def _labeller(row: Mapping[str, Any]) -> str:
+    """Who gave a verdict: a person by name, an AI judge as such."""
+    judge = row.get("judge")
+    return str(row.get("annotator") or (f"judge {judge}" if judge else "unnamed"))

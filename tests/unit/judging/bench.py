@@ -1,0 +1,43 @@
+"""What a judge needs around it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stemma.judging.answer_cache import open_cache
+from stemma.judging.case import Case
+from stemma.judging.constitution import ComparePrompt, Constitution, CritiquePrompt, RevisePrompt
+from stemma.judging.text_judge import Bench
+from stemma.records.types import Prompt
+from tests.tiny import conversation
+
+PLAIN = Constitution(
+    name="plain",
+    version=1,
+    principles=("be right",),
+    compare=ComparePrompt(user="{conversation} 1 {first} 2 {second}", with_reasons="Think."),
+    critique=CritiquePrompt(user="{conversation} wrong in {answer} ?"),
+    revise=RevisePrompt(user="{conversation} {answer} {critique} better :"),
+)
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer."""
+
+    text: str
+    finished: bool = True
+
+
+def case(number: int, first: str = "yes", second: str = "no") -> Case:
+    """A case with a prompt of its own."""
+    prompt = Prompt(id=f"p{number}", messages=conversation(f"question {number}"), split="train")
+    return Case(prompt, Said(first), Said(second))
+
+
+@contextmanager
+def bench(folder: Path, most_broken_share: float = 1.0, lines: list[str] | None = None) -> Iterator[Bench]:
+    """The plain constitution and answers kept in a folder."""
+    with open_cache(folder) as cache:
+        yield Bench(PLAIN, "0" * 64, cache, 0, most_broken_share, (lines if lines is not None else []).append)
