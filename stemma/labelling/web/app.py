@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from stemma.errors import LabelError
 from stemma.labelling.store.database import StoreFailedError
@@ -17,12 +19,14 @@ from stemma.labelling.web.visit import NotAllowedError, SignedOutError, StaleFor
 
 log = logging.getLogger("stemma.labelling")
 YEAR = 365 * 24 * 3600
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
+"""Traces would hold the paths of the personal links."""
 FRESH_SECONDS = 3.0
 
 
-def make_app(store: LabelStore) -> FastAPI:
+def make_app(store: LabelStore) -> ASGIApp:
     """Make the site of a label store."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     app.state.store = store
     app.state.sign_in_failures = Allowance(at_once=10, a_second=1 / 6)
     app.state.waiting = Remembered(store.desk.waiting_items)
@@ -35,8 +39,8 @@ def make_app(store: LabelStore) -> FastAPI:
     app.add_exception_handler(LabelError, _label_error)
     app.add_exception_handler(StoreFailedError, _store_failed)
     app.add_exception_handler(404, _not_found)
-    app.add_middleware(Guard, a_session=Allowance(at_once=100, a_second=20))
-    return app
+    app.add_exception_handler(Exception, _broken)
+    return Guard(app, a_session=Allowance(at_once=100, a_second=20))
 
 
 class Remembered:
@@ -87,6 +91,12 @@ def _store_failed(_: Request, error: Exception) -> Response:
     log.error("%s", error)
     words = "The label store does not answer. Load the page again in a minute; what was saved is kept."
     return message("Not now", words, status=503)
+
+
+def _broken(_: Request, __: Exception) -> Response:
+    return message(
+        "Something broke", "It is in the server's log. Load the page again; what was saved is kept.", status=500
+    )
 
 
 def _label_error(_: Request, error: Exception) -> Response:
