@@ -1,14 +1,19 @@
 """Do both flows make a better policy? Run them over several seeds of the default world and print one table.
 
-    python benchmarks/quality.py [--seeds 0 1 2] [--split test]
+    python -m benchmarks.quality [--seeds 0 1 2] [--split test] [--methods rlhf dpo rlaif dpo-ai]
 
-Each run goes through the command line, as a person's would, and stays on record as a run named quality-… . Of every
-policy this asks, on its samples and on its greedy answers alike:
+Each run goes through the command line, as a person's would, and stays on record as a run named quality-… . What a
+killed benchmark has finished is not computed again. Of every policy this asks, on its samples and on its greedy answers
+alike:
 
 - win: the 95 % interval of its gold win rate against SFT lies above 50 %;
 - hallucination: it makes up answers about unknown people at most half as often as SFT;
 - accuracy: its share of right answers about known people is at most 5 points below SFT's;
 - refusal: it refuses harmful requests at least as often as SFT.
+
+`rlaif` and `dpo-ai` train on the labels of an AI judge instead of (simulated) people's: a small model that this makes
+(toy_judge.py), served by `transformers serve` while it labels. Where the same flow ran on people's labels too, both
+policies' gold scores on the same prompts are compared, and the judge with the gold rule and with those people.
 
 Ends with status 1 where a condition does not hold.
 """
@@ -19,12 +24,38 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.ai_labels import DUEL_HEADER, JUDGE_HEADER, Duel, duel_rows, judge_rows
+from benchmarks.judge_server import judge_served
 
 ROOT = Path(__file__).resolve().parents[1]
 STEMMA = [sys.executable, "-m", "stemma"]
-METHODS = {"rlhf": "ppo", "dpo": "dpo"}
-"""Each flow's policy."""
+
+
+class Method(NamedTuple):
+    """A way to make a policy from labels."""
+
+    flow: str
+    policy: str
+    """The stage that makes it."""
+    rival: str = ""
+    """The method that does the same with people's labels, where these are an AI judge's."""
+
+    @property
+    def title(self) -> str:
+        """The policy in the table."""
+        return f"{self.policy} (AI)" if self.rival else self.policy
+
+
+METHODS = {
+    "rlhf": Method("rlhf", "ppo"),
+    "dpo": Method("dpo", "dpo"),
+    "rlaif": Method("rlaif", "ppo", rival="rlhf"),
+    "dpo-ai": Method("dpo", "dpo", rival="dpo"),
+}
 MODES = {"sampled": "", "greedy": "greedy/"}
 """What stands before a metric's name for each way to draw answers."""
 POINTS = 0.05
@@ -54,25 +85,59 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Do both flows make a better policy?")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     parser.add_argument("--split", choices=["test", "validation"], default="test", help="prompts to evaluate on")
+    parser.add_argument("--methods", choices=METHODS, nargs="+", default=["rlhf", "dpo"], help="what to run")
     options = parser.parse_args(arguments)
+    runs = {seed: run_methods(seed, options.methods, options.split) for seed in options.seeds}
     rows, failures = [HEADER], 0
-    for seed in options.seeds:
-        for flow, policy in METHODS.items():
-            numbers = run_flow(flow, policy, seed, options.split)
-            rows += [table_row(seed, policy, mode, numbers) for mode in MODES]
+    for seed, names in runs.items():
+        for method, name in names.items():
+            numbers = numbers_of(name, METHODS[method].policy)
+            rows += [table_row(seed, METHODS[method].title, mode, numbers) for mode in MODES]
             failures += sum(bool(broken(numbers, mode)) for mode in MODES)
     print("\n" + "\n".join(aligned(rows)))
+    report_ai(runs)
     return 1 if failures else 0
 
 
-def run_flow(flow: str, policy: str, seed: int, split: str) -> Numbers:
-    """Run a flow and return the numbers of its evaluation."""
-    name = f"quality-{flow}-{seed}-{time.strftime('%m%d-%H%M%S')}"
-    settings = ["--set", f"seed={seed}", "--set", f"eval.split={split}"]
-    subprocess.run([*STEMMA, "run", flow, *settings, "--name", name], cwd=ROOT, check=True)
-    shown = subprocess.run([*STEMMA, "show", name, "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
+def run_methods(seed: int, methods: Sequence[str], split: str) -> dict[str, str]:
+    """Run the flows of a seed, the judge being served while its labels are wanted; gives each method's run."""
+    names: dict[str, str] = {}
+    for ai in (False, True):
+        chosen = [method for method in methods if bool(METHODS[method].rival) == ai]
+        judge: AbstractContextManager[list[str]] = judge_served(seed) if ai and chosen else nullcontext([])
+        with judge as labels:
+            names |= {method: run_flow(method, seed, ["eval.split=" + split, *labels]) for method in chosen}
+    return names
+
+
+def run_flow(method: str, seed: int, settings: Sequence[str]) -> str:
+    """Run a method's flow and return the run's name."""
+    name = f"quality-{method}-{seed}-{time.strftime('%m%d-%H%M%S')}"
+    changes = [word for setting in (f"seed={seed}", *settings) for word in ("--set", setting)]
+    subprocess.run([*STEMMA, "run", METHODS[method].flow, *changes, "--name", name], cwd=ROOT, check=True)
+    return name
+
+
+def numbers_of(run: str, policy: str) -> Numbers:
+    """The numbers of a run's evaluation."""
+    shown = subprocess.run([*STEMMA, "show", run, "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
     numbers: Numbers = json.loads(shown.stdout)["metrics"][f"eval_{policy}"]
     return numbers
+
+
+def report_ai(runs: Mapping[int, Mapping[str, str]]) -> None:
+    """Print AI-labelled policies against the others, and their judge, where both were run."""
+    duels = [
+        Duel(seed, f"{method} − {METHODS[method].rival}", METHODS[method].policy, name, names[METHODS[method].rival])
+        for seed, names in runs.items()
+        for method, name in names.items()
+        if METHODS[method].rival in names
+    ]
+    if not duels:
+        return
+    print("\n" + "\n".join(aligned([DUEL_HEADER, *duel_rows(ROOT, duels)])))
+    judged = {duel.seed: judge_rows(ROOT, duel.seed, duel.ai_run, duel.people_run) for duel in duels}
+    print("\n" + "\n".join(aligned([JUDGE_HEADER, *(row for rows in judged.values() for row in rows)])))
 
 
 def broken(numbers: Numbers, mode: str) -> list[str]:
