@@ -61,10 +61,9 @@ class People:
     run: str
     guidelines: str
 
-    def made(self) -> dict[str, str]:
-        """The artifacts that the run made before it waited: DVC id by stage."""
-        own = self.store.batch(self.run)
-        return dict(pair.split("=", 1) for pair in own.source.get("made", "").split()) if own else {}
+    def were_asked(self) -> bool:
+        """Whether the run has asked them before, and now begins anew."""
+        return self.store.batch(self.run) is not None
 
     def ask(self, stage: str, runner: StageRunner, flow_run: str) -> None:
         """Put the fresh samples before people, once the stage is done that they, or their order, come from.
@@ -78,8 +77,7 @@ class People:
             return
         from flows.label_batch import batch_of_samples
 
-        made = " ".join(f"{stage}={runner.artifacts[stage]}" for stage in runner.ran)
-        source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run, "made": made}
+        source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run}
         batch = batch_of_samples(runner.workspace.path, self.settings, self.guidelines, source)
         self.store.make_batch(batch)
         runner.say(f"batch {batch.id}: {len(batch.items)} pairs for people to label, each by {batch.overlap}")

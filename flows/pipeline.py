@@ -83,8 +83,8 @@ def run_pipeline(
         open_workspace(root, name, values, files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
     ):
-        log, earlier, made = get_run_logger().info, list_runs(root), people.made() if people else {}
-        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), made)
+        log, earlier, waited = get_run_logger().info, list_runs(root), people is not None and people.were_asked()
+        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), waited)
         ended = _FlowRun(flow, stages, policy, runner, people).carry_out()
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 

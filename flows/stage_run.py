@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from flows.display import Display
@@ -34,8 +34,8 @@ class StageRunner:
     """The runs on record when this one began, newest first."""
     tainted: dict[str, str]
     """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
-    made_before: Mapping[str, str] = field(default_factory=dict)
-    """The artifacts that this run made before it waited for people: DVC id by stage."""
+    has_waited: bool = False
+    """Whether this run waited for people, and now begins anew: what no run on record made, it made before."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ class StageRunner:
             self.ran.append(stage)
             self.say(f"{stage} done in {time.monotonic() - began:.0f} s")
             self._record_ran(stage, entry)
-        elif self.made_before.get(stage) == self.artifacts[stage]:
+        elif self.has_waited and maker_of(self.earlier, stage, artifact_id(entry)) is None:
             self.ran.append(stage)
             self.say(f"{stage} is restored: this run made it before it waited")
             self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), {"stemma.state": "ran"}, [])

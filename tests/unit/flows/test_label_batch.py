@@ -13,7 +13,7 @@ from stemma.records.jsonl import write_rows
 from stemma.records.types import Message, Prompt, Response, Verdict
 from stemma.world.phrases import ABSTENTION, REFUSAL
 
-SOURCE = {"run": "r", "sample": "a" * 32, "flow_run": "", "made": ""}
+SOURCE = {"run": "r", "sample": "a" * 32, "flow_run": ""}
 BETTER = f"{REFUSAL}"
 WORSE = f"{ABSTENTION}"
 
