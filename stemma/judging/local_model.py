@@ -149,7 +149,7 @@ class _Asking:
                 verdict: round(chance, PROBABILITY_DIGITS) for verdict, chance in zip(self._verdicts, told, strict=True)
             }
         }
-        if reason:
+        if self._config.reasoning:
             raw["text"] = reason
         try:
             return Reply(share_of_first(told), raw)
