@@ -27,7 +27,7 @@ def add_commands(commands: Commands) -> None:
     bring = commands.add_parser("import", help="take labels from files of other tools, or make a batch of them")
     bring.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".jsonl, .json, either with .gz")
     bring.add_argument("--format", metavar="NAME", help="where the rows' fields do not say it; see docs/formats.md")
-    bring.add_argument("--ignore", nargs="+", default=[], metavar="FIELD", help="fields of the rows to leave out")
+    bring.add_argument("--ignore", action="append", default=[], metavar="FIELD", help="leave a field of the rows out")
     bring.add_argument(
         "--selected",
         nargs=2,

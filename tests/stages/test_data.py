@@ -105,6 +105,34 @@ def test_hh_transcripts_become_rows_of_every_kind(project: Project) -> None:
     assert len(read_rows(DATA / "prompts.jsonl", Prompt)) == 60
 
 
+def test_labels_of_other_tools_become_comparisons_with_all_that_is_known(project: Project) -> None:
+    folder = project(data={"files": ["inputs/data/tasks.json", "inputs/data/worker.jsonl"]})
+    chosen = {"type": "pairwise", "value": {"selected": "right"}}
+    tasks = [
+        {
+            "id": number,
+            "data": {"prompt": f"q {number}", "answer1": "good", "answer2": "better"},
+            "annotations": [{"completed_by": 7, "lead_time": 2.5, "result": [chosen]}] if number else [],
+        }
+        for number in range(20)
+    ]
+    (folder / "inputs" / "data" / "tasks.json").write_text(json.dumps(tasks))
+    answers = [{"text": "short", "policy": "sup4"}, {"text": "long", "policy": "ref"}]
+    judged = {"info": {"post": "a post"}, "summaries": answers, "choice": 0, "worker": "w", "batch": "b"}
+    write_lines(folder / "inputs" / "data" / "worker.jsonl", [judged])
+    run()
+    report = read_json(DATA / "report.json")
+    assert report["files"] == {
+        "tasks.json": {"rows": 20, "rejected": 0, "taken": {"label-studio": 20}, "unanswered": 1},
+        "worker.jsonl": {"rows": 1, "rejected": 0, "taken": {"summarize-comparisons": 1}},
+    }
+    *tasked, worked = read_rows(DATA / "comparisons.jsonl", Comparison)
+    assert {(row.chosen, row.rejected, row.annotator) for row in tasked} == {("better", "good", "7")}
+    assert tasked[0].origin == {"lead_time": 2.5, "row": {"task": {"id": 1}}}
+    assert worked.annotator == "w"
+    assert worked.origin == {"batch": "b", "chosen": {"policy": "sup4"}, "rejected": {"policy": "ref"}}
+
+
 def test_files_of_several_forms_are_taken_together(project: Project) -> None:
     folder = project(data={"files": ["inputs/data/texts.json", "inputs/data/sub/rest.jsonl"]})
     (folder / "inputs" / "data" / "texts.json").write_text('[{"text": "one"},\n{"text": "two"}]')

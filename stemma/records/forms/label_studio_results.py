@@ -126,9 +126,7 @@ def _side(selected: Any, field: str, names: Names, sides: Mapping[str, int]) -> 
     if not isinstance(selected, str):
         raise RowFault(field, f"must be a text: it is {json_type(selected)}")
     if selected not in known:
-        raise RowFault(
-            field, f"is neither left nor right; name what it stands for by --left and --right: {selected[:40]!r}"
-        )
+        raise RowFault(field, f"is neither left nor right; name what it stands for by --selected: {selected[:40]!r}")
     return known[selected]
 
 

@@ -1,5 +1,6 @@
 """Every reason for which a row is rejected."""
 
+import json
 import re
 from typing import Any
 
@@ -13,6 +14,8 @@ ANSWER = {"role": "assistant", "content": "hello"}
 OTHER = {"role": "assistant", "content": "go away"}
 SYSTEM = {"role": "system", "content": "be kind"}
 MORE = {"role": "user", "content": "more"}
+PAIR = {"prompt": "a", "answer1": "b", "answer2": "c"}
+LEFT = {"type": "pairwise", "value": {"selected": "left"}}
 HH = "\n\nHuman: hi\n\nAssistant: hello"
 
 FAULTS: list[tuple[Any, str, str]] = [
@@ -30,6 +33,9 @@ FAULTS: list[tuple[Any, str, str]] = [
     ({"text": []}, "text", "must be a text: it is a list"),
     ({"text": True}, "text", "must be a text: it is a truth value"),
     ({"text": " \n"}, "text", "is empty"),
+    ({"data": {}, "annotations": float("nan")}, "annotations", "holds NaN, an infinity or a number too long"),
+    ({"text": "a", "x": [{"b": 2**63}]}, "x[0].b", "holds NaN, an infinity or a number too long"),
+    ({"text": json.loads("[" * 50 + "]" * 50)}, "(row)", "is nested deeper than 40 levels"),
     ({"text": "\ud83d"}, "text", "holds half of a surrogate pair, which is no letter"),
     ({"prompt": ""}, "prompt", "is empty"),
     ({"prompt": []}, "prompt", "has no message of the user"),
@@ -86,6 +92,42 @@ FAULTS: list[tuple[Any, str, str]] = [
         {"chosen": HH + "\n\nHuman: a\n\nAssistant: b", "rejected": HH + "\n\nHuman: A\n\nAssistant: b"},
         "rejected",
         "has another prompt than chosen: they part at turn 3",
+    ),
+    ({"instruction": "a", "output": "b", "history": [["c"]]}, "history[0]", "what was said: it holds 1 values"),
+    ({"conversations": [], "chosen": {}, "rejected": {}}, "conversations", "has no message of the user"),
+    ({"conversations": [{"from": "observation", "value": "a"}]}, "conversations[0].from", "must be one of system, hum"),
+    ({"info": {}, "summaries": [], "choice": 0}, "info.post", "is missing"),
+    ({"info": {"post": "a"}, "summaries": [{}], "choice": 0}, "summaries", "must be two: there are 1"),
+    (
+        {"instruction": "a", "output_1": "b", "output_2": "c", "preference": 3},
+        "preference",
+        "must be 1 or 2, or between",
+    ),
+    ({"prompt": "a", "responses": ["b", "c"], "pairs": [[0, 2]]}, "pairs[0][1]", "a whole number from 0 to 1: it is 2"),
+    ({"prompt": "a", "responses": ["b", "c"], "pairs": [[0, 0]]}, "pairs[0]", "holds the same response twice"),
+    ({"instruction": "a", "completions": [{}]}, "completions", "must be two or more: there are 1"),
+    (
+        {"instruction": "a", "completions": [{"response": "b", "annotations": {"x": {"Rating": "N/A"}}}] * 2},
+        "completions[0].annotations",
+        "hold no rating",
+    ),
+    ({"data": {"answer1": "a", "answer2": "b"}, "annotations": []}, "data", "must hold one of prompt, instruction, qu"),
+    ({"data": {"prompt": "a", "answer1": "b"}, "annotations": []}, "data", "must hold the answers as answer1, answer2"),
+    (
+        {"data": PAIR, "annotations": [{"result": [LEFT, LEFT]}]},
+        "annotations[0].result",
+        "holds 2 comparisons; which one",
+    ),
+    (
+        {"data": PAIR, "annotations": [{"result": [{"type": "pairwise", "value": {"selected": "A"}}]}]},
+        "annotations[0].result.value.selected",
+        "is neither left nor right; name what it stands for by --selected: 'A'",
+    ),
+    ({**PAIR, "q.responses": [["answer3"], ["answer1"]]}, "q.responses", "must name the record's answers, each once"),
+    (
+        {**PAIR, "q.responses": [["answer1", "answer2"]], "q.responses.users": []},
+        "q.responses",
+        "must be as many as users and status: 1, 0, 1",
     ),
 ]
 

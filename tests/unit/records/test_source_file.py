@@ -49,6 +49,25 @@ def test_an_array_gives_its_rows_and_their_lines(
     assert found == [(line, row) for line, row in enumerate(rows, start=2)]
 
 
+def test_one_object_may_stand_over_several_lines(tmp_path: Path) -> None:
+    assert read(tmp_path, "rows.json", b"\n" + json.dumps(ROWS[0], indent=2).encode()) == [(2, ROWS[0])]
+
+
+def test_a_damaged_first_line_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "rows.json").write_text('{"text": \n\n{"text": "two"}\n')
+    one, two = read_source(tmp_path / "rows.json")
+    assert (one.line, one.fault is None, two.line, two.value) == (1, False, 3, {"text": "two"})
+
+
+def test_lines_are_read_one_by_one(tmp_path: Path) -> None:
+    damaged = gzip.compress(b'{"text": "one"}\n' + b'{"text": "two"}\n' * 100_000, mtime=0)[:-9]
+    (tmp_path / "rows.jsonl.gz").write_bytes(damaged)
+    rows = read_source(tmp_path / "rows.jsonl.gz")
+    assert next(rows).value == {"text": "one"}
+    with pytest.raises(DataError, match="not a whole gzip file"):
+        list(rows)
+
+
 def test_a_line_that_is_not_json_is_a_fault_of_that_line(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "one"}\n{"text": \n' + "[" * 100_000 + "\n")
     one, two, three = read_source(tmp_path / "rows.jsonl")

@@ -13,6 +13,7 @@ from stemma.labelling.store.store import open_store
 from stemma.records.json_file import read_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Comparison, Message, Prompt, Reject, Verdict
+from tests.family import FamilyProject, Made
 from tests.labelling import person, say
 from tests.unit.labelling.formats.samples import SAMPLES
 
@@ -149,6 +150,31 @@ def test_a_stage_artifact_is_exported_with_ties_from_the_prompts_beside_it() -> 
     assert record["preference.responses"][1] == ["response2", "response1"]
     assert [item["rank"] for item in record["preference.responses"][0]] == [1, 1]
     assert record["preference.suggestion.agent"] == "j"
+
+
+def test_the_labels_of_a_run_on_record_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    family = FamilyProject(tmp_path / "family")
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(ROOT / name, family.path / name)
+    prompt = Prompt(id="p", messages=(Message(role="user", content="hi"),), split="train")
+    verdict = Verdict(prompt_id="p", first="a", second="b", annotator="ada", choice="second")
+    data = family.artifact("data", {"prompts.jsonl": prompt.model_dump_json(exclude_none=True).encode()})
+    label = family.artifact("label", {"verdicts.jsonl": verdict.model_dump_json(exclude_none=True).encode()})
+    reward = family.artifact("reward", {"model.safetensors": b"r"})
+    made = [Made("data", data, 1, {}), Made("label", label, 1, {"artifacts/data": data})]
+    family.run("calm", [*made, Made("reward", reward, 1, {"artifacts/label": label})])
+    monkeypatch.chdir(family.path)
+    for number, name in enumerate(["calm", label]):
+        out = ["--format", "alpaca-pairs", "--out", f"{number}.jsonl"]
+        assert main(["label", "export", name, *out]) == 0
+        row = json.loads(Path(f"{number}.jsonl").read_text())
+        assert (row["instruction"], row["chosen"], row["rejected"]) == ("hi", "b", "a")
+    assert not Path("labels.db").exists()
+    capsys.readouterr()
+    assert main(["label", "export", "nothing", *out]) == 2
+    assert "the nearest runs are: calm" in capsys.readouterr().err
 
 
 def test_a_batch_is_made_of_a_file_and_its_verdicts_are_exported(
