@@ -22,7 +22,7 @@ class Review(RunInput):
         json_schema_extra={"if": {"minProperties": 1}, "then": {"required": ["reviewer", "decision"]}}
     )
 
-    reviewer: str = Field("", min_length=1, max_length=80, description="Your name; it stands on record with the run.")
+    reviewer: str = Field("", min_length=1, max_length=80, description="Needed: your name, for the record of the run.")
     decision: Decision = Field("go on", description="Go on with the labels of the closed batch, or end the run here.")
     note: str = Field("", max_length=2000, description="Why.")
 
