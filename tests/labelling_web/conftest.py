@@ -12,12 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from stemma.labelling.store.people import Role
 from stemma.labelling.store.store import open_store
-from stemma.labelling.web.app import make_app
+from stemma.labelling.web.serve import make_server
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -35,14 +34,14 @@ class Site:
     """The label site on a port of its own, with its store; its server is a thread."""
 
     def __init__(self, folder: Path) -> None:
+        self.log = folder / "server.log"
         self.store_url = f"sqlite:///{folder / 'labels.db'}"
         self.store = open_store(self.store_url)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        config = uvicorn.Config(make_app(self.store), port=self.port, access_log=False, log_level="warning")
-        self._server = uvicorn.Server(config)
+        self._server = make_server(self.store, "127.0.0.1", self.port)
         self._thread = threading.Thread(target=self._server.run)
 
     def start(self) -> None:
@@ -76,7 +75,8 @@ class ServedSite(Site):
 
     def start(self) -> None:
         command = [sys.executable, "-m", "stemma", "label", "serve", "--port", str(self.port)]
-        self.process = subprocess.Popen([*command, "--store", self.store_url], cwd=ROOT, stderr=subprocess.DEVNULL)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen([*command, "--store", self.store_url], cwd=ROOT, stderr=log)
         self._wait()
 
     def kill(self) -> None:

@@ -6,6 +6,7 @@ from typing import Literal
 
 from sqlalchemy import Connection, func, select
 
+from stemma.errors import LabelError
 from stemma.labelling.store.batches import close_if_complete
 from stemma.labelling.store.database import Database
 from stemma.labelling.store.leases import (
@@ -64,15 +65,17 @@ class Desk:
     def answer(self, person: Person, batch_id: str, answer: Answer) -> Outcome:
         """Record a verdict, and take the next item for the same annotator.
 
-        Raises LabelError where the request is not one of the annotator's, or the verdict does not fit its form.
+        Raises LabelError where there is no such batch, the request is not one of the annotator's, or the verdict does
+        not fit its form.
         """
         now = self._database.clock()
         self._let_lapse(batch_id, now)
         with self._database.writing() as connection:
+            is_open = _hold_batch(connection, batch_id)
             seat = take_seat(connection, batch_id, person)
             if is_known(connection, answer.request_id, person):
                 return "known"
-            refusal = _refusal(connection, batch_id, person)
+            refusal = _refusal(connection, person, is_open=is_open)
             if refusal:
                 return refusal
             is_done = record(connection, batch_id, person, answer, now)
@@ -89,10 +92,11 @@ class Desk:
         """
         now = self._database.clock()
         with self._database.writing() as connection:
+            is_open = _hold_batch(connection, batch_id)
             take_seat(connection, batch_id, person)
             if is_known(connection, undoing(request_id), person):
                 return "known"
-            refusal = _refusal(connection, batch_id, person)
+            refusal = _refusal(connection, person, is_open=is_open)
             if refusal:
                 return refusal
             take_back(connection, batch_id, person, request_id, now)
@@ -120,16 +124,18 @@ class Desk:
             seconds = [value for value in took if value is not None]
         return Standing(given or 0, median(seconds) if seconds else None, last)
 
-    def waiting_items(self, batch_id: str) -> int:
-        """How many items of a batch lack opinions."""
-        query = select(func.count()).where(queue.c.batch_id == batch_id, queue.c.kind.in_(WAITING))
+    def items_left(self, batch_id: str) -> tuple[int, int]:
+        """How many items a batch has, gold ones left out, and how many of them lack opinions."""
+        query = select(queue.c.kind, func.count()).where(queue.c.batch_id == batch_id).group_by(queue.c.kind)
         with self._database.reading() as connection:
-            return connection.scalar(query) or 0
+            counts = {kind: count for kind, count in connection.execute(query) if kind != "gold"}
+        return sum(counts.values()), sum(counts.get(kind, 0) for kind in WAITING)
 
     def _claimed(self, person: Person, batch_id: str, now: float) -> Shown | None:
         with self._database.writing() as connection:
+            is_open = _hold_batch(connection, batch_id)
             seat = take_seat(connection, batch_id, person)
-            if _refusal(connection, batch_id, person):
+            if _refusal(connection, person, is_open=is_open):
                 return None
             held = own_open(connection, batch_id, person.id)
             if held:
@@ -154,10 +160,17 @@ class Desk:
             close_if_complete(connection, batch_id, self._database.clock())
 
 
-def _refusal(connection: Connection, batch_id: str, person: Person) -> Outcome | None:
-    # Held until the transaction ends, so that a batch is not closed under a verdict.
+def _hold_batch(connection: Connection, batch_id: str) -> bool:
+    """Whether the batch is open; it stays so until the transaction ends, so that none is closed under a verdict."""
     state = connection.scalar(select(batches.c.state).where(batches.c.id == batch_id).with_for_update(read=True))
-    if state != "open":
+    if state is None:
+        raise LabelError(f"there is no batch {batch_id}")
+    return bool(state == "open")
+
+
+def _refusal(connection: Connection, person: Person, *, is_open: bool) -> Outcome | None:
+    if not is_open:
         return "too late"
+    # Read while the seat is held: whoever pauses or withdraws an annotator takes the seat, too.
     is_active = connection.scalar(select(annotators.c.state).where(annotators.c.id == person.id)) == "active"
     return None if is_active else "not now"

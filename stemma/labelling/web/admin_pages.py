@@ -1,6 +1,6 @@
 """Where admins see how labelling goes, and act on it."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stemma.errors import LabelError
@@ -10,7 +10,7 @@ from stemma.labelling.store.batch import Batch
 from stemma.labelling.store.leases import new_request
 from stemma.labelling.web.item_form import sent_answer
 from stemma.labelling.web.pages import page
-from stemma.labelling.web.visit import Form, acting, governing, posted, store_of, visiting
+from stemma.labelling.web.visit import BatchId, Form, ItemNumber, SentForm, acting, governing, store_of, visiting
 
 routes = APIRouter(prefix="/admin")
 MOST_CASES = 50
@@ -25,7 +25,7 @@ def overview(request: Request) -> Response:
 
 
 @routes.get("/batch/{batch_id}")
-def one_batch(request: Request, batch_id: str) -> Response:
+def one_batch(request: Request, batch_id: BatchId) -> Response:
     """A batch: progress, the annotators' work, and what is left to adjudicate."""
     visit, store = governing(visiting(request)), store_of(request)
     batch = _batch(request, batch_id)
@@ -42,7 +42,7 @@ def one_batch(request: Request, batch_id: str) -> Response:
 
 
 @routes.post("/batch/{batch_id}/close")
-def close(request: Request, batch_id: str, form: Form = Depends(posted)) -> Response:  # noqa: B008 -- FastAPI's
+def close(request: Request, batch_id: BatchId, form: SentForm) -> Response:
     """Close a batch."""
     visit = governing(acting(request, form))
     is_partial = form.get("partial") == "yes"
@@ -51,7 +51,7 @@ def close(request: Request, batch_id: str, form: Form = Depends(posted)) -> Resp
 
 
 @routes.get("/batch/{batch_id}/item/{item}")
-def one_item(request: Request, batch_id: str, item: int) -> Response:
+def one_item(request: Request, batch_id: BatchId, item: ItemNumber) -> Response:
     """An item with what annotators said of it, for a final verdict."""
     visit, store = governing(visiting(request)), store_of(request)
     batch = _batch(request, batch_id)
@@ -61,12 +61,7 @@ def one_item(request: Request, batch_id: str, item: int) -> Response:
 
 
 @routes.post("/batch/{batch_id}/item/{item}")
-def adjudicate(
-    request: Request,
-    batch_id: str,
-    item: int,
-    form: Form = Depends(posted),  # noqa: B008 -- FastAPI's
-) -> Response:
+def adjudicate(request: Request, batch_id: BatchId, item: ItemNumber, form: SentForm) -> Response:
     """Record a final verdict."""
     visit = governing(acting(request, form))
     store_of(request).review.adjudicate(visit.person, batch_id, item, sent_answer(form))
@@ -74,7 +69,7 @@ def adjudicate(
 
 
 @routes.post("/people")
-def change_person(request: Request, form: Form = Depends(posted)) -> Response:  # noqa: B008 -- FastAPI's
+def change_person(request: Request, form: SentForm) -> Response:
     """Pause, resume, revoke or withdraw somebody."""
     visit, people = governing(acting(request, form)), store_of(request).people
     acts = {"pause": people.pause, "resume": people.resume, "revoke": people.revoke, "withdraw": people.withdraw}

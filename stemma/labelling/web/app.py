@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
@@ -29,7 +30,7 @@ def make_app(store: LabelStore) -> ASGIApp:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
     app.state.store = store
     app.state.sign_in_failures = Allowance(at_once=10, a_second=1 / 6)
-    app.state.waiting = Remembered(store.desk.waiting_items)
+    app.state.items_left = Remembered(store.desk.items_left)
     for module in (sign_in_pages, label_pages, admin_pages):
         app.include_router(module.routes)
     app.add_api_route("/static/{name}", static)
@@ -39,19 +40,20 @@ def make_app(store: LabelStore) -> ASGIApp:
     app.add_exception_handler(LabelError, _label_error)
     app.add_exception_handler(StoreFailedError, _store_failed)
     app.add_exception_handler(404, _not_found)
+    app.add_exception_handler(RequestValidationError, _not_found)
     app.add_exception_handler(Exception, _broken)
     return Guard(app, a_session=Allowance(at_once=100, a_second=20))
 
 
 class Remembered:
-    """A count that may be some seconds old, because counting a whole batch for every page would not be quick."""
+    """Counts that may be some seconds old, because counting a whole batch for every page would not be quick."""
 
-    def __init__(self, count: Callable[[str], int]) -> None:
+    def __init__(self, count: Callable[[str], tuple[int, int]]) -> None:
         self._count, self._lock = count, threading.Lock()
-        self._known: dict[str, tuple[float, int]] = {}
+        self._known: dict[str, tuple[float, tuple[int, int]]] = {}
 
-    def __call__(self, batch_id: str) -> int:
-        """The count of a batch."""
+    def __call__(self, batch_id: str) -> tuple[int, int]:
+        """The counts of a batch."""
         with self._lock:
             known = self._known.get(batch_id)
             if known is None or known[0] < time.monotonic():

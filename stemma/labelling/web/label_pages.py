@@ -1,12 +1,12 @@
 """Where annotators work: an item, a verdict on it, the next item."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stemma.labelling.store.desk import Outcome
 from stemma.labelling.web.item_form import sent_answer
 from stemma.labelling.web.pages import message, page
-from stemma.labelling.web.visit import Form, Visit, acting, posted, store_of, visiting
+from stemma.labelling.web.visit import BatchId, SentForm, Visit, acting, store_of, visiting
 
 routes = APIRouter(prefix="/label")
 REFUSED = {
@@ -29,7 +29,7 @@ def first_batch(request: Request) -> Response:
 
 
 @routes.get("/{batch_id}")
-def next_item(request: Request, batch_id: str) -> Response:
+def next_item(request: Request, batch_id: BatchId) -> Response:
     """Show the annotator's item of a batch."""
     visit, store = visiting(request), store_of(request)
     batch = store.batch(batch_id)
@@ -41,19 +41,20 @@ def next_item(request: Request, batch_id: str) -> Response:
     shown = store.desk.next_item(visit.person, batch_id) if batch.state == "open" else None
     if shown is None:
         return page("done", visit, batch=batch, standing=standing)
-    waiting = request.app.state.waiting(batch_id)
-    return page(shown.form, visit, batch=batch, shown=shown, standing=standing, left=waiting)
+    items, waiting = request.app.state.items_left(batch_id)
+    left = max(1, min(waiting, items - standing.given))
+    return page(shown.form, visit, batch=batch, shown=shown, standing=standing, left=left)
 
 
 @routes.post("/{batch_id}/verdict")
-def give_verdict(request: Request, batch_id: str, form: Form = Depends(posted)) -> Response:  # noqa: B008 -- FastAPI's
+def give_verdict(request: Request, batch_id: BatchId, form: SentForm) -> Response:
     """Record a verdict."""
     visit = acting(request, form)
     return _after(batch_id, visit, store_of(request).desk.answer(visit.person, batch_id, sent_answer(form)))
 
 
 @routes.post("/{batch_id}/undo")
-def undo(request: Request, batch_id: str, form: Form = Depends(posted)) -> Response:  # noqa: B008 -- FastAPI's
+def undo(request: Request, batch_id: BatchId, form: SentForm) -> Response:
     """Take a verdict back."""
     visit = acting(request, form)
     return _after(batch_id, visit, store_of(request).desk.undo(visit.person, batch_id, form.get("request")))

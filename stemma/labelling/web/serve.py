@@ -22,24 +22,30 @@ def serve(store: LabelStore, host: str, port: int, announce: Callable[[LabelStor
     Raises ServiceError where the port is taken.
     """
     _log_to_stderr()
-    # Its own access log would hold the tokens of the personal links; ours does not.
-    config = uvicorn.Config(
-        make_app(store),
-        host=host,
-        port=port,
-        access_log=False,
-        log_level="warning",
-        server_header=False,
-        timeout_graceful_shutdown=SECONDS_TO_STOP,
-    )
     stopped = threading.Event()
     threading.Thread(target=_announce_until, args=(stopped, store, announce), daemon=True).start()
     try:
-        uvicorn.Server(config).run()
+        make_server(store, host, port).run()
     except SystemExit:
         raise ServiceError(f"the label page cannot be served on {host}:{port}; is the port taken? Try --port") from None
     finally:
         stopped.set()
+
+
+def make_server(store: LabelStore, host: str, port: int) -> uvicorn.Server:
+    """Make a server of the site."""
+    config = uvicorn.Config(
+        make_app(store),
+        host=host,
+        port=port,
+        # Its own access log would hold the tokens of the personal links; ours does not.
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=SECONDS_TO_STOP,
+    )
+    return uvicorn.Server(config)
 
 
 def _announce_until(stopped: threading.Event, store: LabelStore, announce: Callable[[LabelStore], object]) -> None:

@@ -1,12 +1,12 @@
 """Signing in by a personal link, and out."""
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from stemma.labelling.store.people import SESSION_SECONDS
 from stemma.labelling.web.guard import COOKIE, Allowance, address
 from stemma.labelling.web.pages import message, page
-from stemma.labelling.web.visit import Form, SignedOutError, acting, posted, store_of, visiting
+from stemma.labelling.web.visit import SentForm, SignedOutError, acting, store_of, visiting
 
 routes = APIRouter()
 
@@ -42,7 +42,7 @@ def sign_in(request: Request, token: str) -> Response:
 
 
 @routes.post("/sign-out")
-def sign_out(request: Request, form: Form = Depends(posted)) -> Response:  # noqa: B008 -- FastAPI's
+def sign_out(request: Request, form: SentForm) -> Response:
     """End the session."""
     store_of(request).people.sign_out(acting(request, form).secret)
     answer = RedirectResponse("/", 303)

@@ -3,15 +3,19 @@
 import hashlib
 import hmac
 from dataclasses import dataclass
+from typing import Annotated
 from urllib.parse import parse_qs
 
-from fastapi import Request
+from fastapi import Depends, Path, Request
 
+from stemma.labelling.store.batch import ID
 from stemma.labelling.store.people import Person
 from stemma.labelling.store.store import LabelStore
 from stemma.labelling.web.guard import session_secret
 
 MOST_FIELDS = 60
+BatchId = Annotated[str, Path(pattern=f"^{ID.pattern}$")]
+ItemNumber = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 class SignedOutError(Exception):
@@ -57,6 +61,9 @@ async def posted(request: Request) -> Form:
         return Form(parse_qs(body, keep_blank_values=True, max_num_fields=MOST_FIELDS))
     except ValueError:
         return Form({})
+
+
+SentForm = Annotated[Form, Depends(posted)]
 
 
 def store_of(request: Request) -> LabelStore:
