@@ -143,10 +143,11 @@ def _prompts(row: Any) -> Iterator[Conversation]:
     if not isinstance(row, dict):
         return
     # A row that no reader of raw files takes has no prompt of that kind, and its conversations are looked at below.
-    with suppress(RowFault):
-        prompt = read_example({field: row[field] for field in FORM_FIELDS if field in row}).prompt
-        if prompt:
-            yield prompt
+    for fields in (row, {field: row[field] for field in FORM_FIELDS if field in row}):
+        with suppress(RowFault):
+            prompt = read_example(fields).prompt
+            if prompt:
+                yield prompt
     for value in row.values():
         turns = _turns(value)
         yield from (turns[:end] for end in range(1, len(turns) + 1))
