@@ -11,11 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from flows.label_events import BATCH_ENDED, announce
 from flows.settings import DpoSettings
 from stemma.labelling.store.database import store_url
 from stemma.labelling.store.shown import Answer, PairChoice, Shown
@@ -23,7 +25,7 @@ from stemma.labelling.store.store import LabelStore, open_store
 from stemma.lineage.raw_files import raw_files
 from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
-from tests.labelling import person
+from tests.labelling import batch, person
 from tests.pipelines.test_ui import ask, deployment, free_port
 from tests.project import Project
 
@@ -168,6 +170,26 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
     check_record(undisturbed, store, runs["asked"])
     assert [run.info.status for run in parents(mlflow, "asked")] == ["FINISHED"]
     assert [run.info.status for run in parents(mlflow, "refused")] == ["KILLED"]
+
+
+def test_the_end_of_a_batch_for_which_no_run_waits_is_said_once(
+    prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
+    store = open_store(f"sqlite:///{tmp_path / 'labels.db'}")
+    store.make_batch(batch(1, id="alone"))
+    answer(store, "alone", lambda _: "first", ("ann",))
+    assert announce(tmp_path, store)
+    assert not store.unannounced()
+    store.close_connections()
+    wanted = {"filter": {"event": {"name": [BATCH_ENDED]}}, "limit": 10}
+    deadline = time.monotonic() + SECONDS
+    while not (told := ask(f"{prefect_api}/events/filter", wanted)["events"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [(event["resource"]["prefect.resource.name"], event["payload"]["state"]) for event in told] == [
+        ("alone", "closed")
+    ]
 
 
 def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: LabelStore) -> None:
