@@ -47,7 +47,7 @@ def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
         environment.setdefault("PREFECT_RUNNER_POLL_FREQUENCY", "2")
         servers.append(_spawn(["python", "-m", "flows.serve"], environment, logs / "flows.log", root))
         _address_file(root).write_text(json.dumps({"prefect": f"{prefect}/api"}), encoding="utf-8")
-        print(f"Prefect  {prefect}   (start a run: Deployments, rlhf or dpo)\nMLflow   {mlflow}", flush=True)
+        print(f"Prefect  {prefect}   (start a run: Deployments, rlhf, rlaif or dpo)\nMLflow   {mlflow}", flush=True)
         print("Stop both with Ctrl-C.", flush=True)
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         while all(server.poll() is None for server in servers):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from stemma.cleanup.objects import Objects, listed, remove
 from stemma.forgetting.forget import Request, held_objects, newest
+from stemma.judging.answer_cache import forget_answers
 from stemma.lineage.fetched import check_fetched
 from stemma.lineage.forgotten import FORGOTTEN
 from stemma.lineage.git import Git
@@ -26,11 +27,13 @@ def purge(request: Request) -> list[Purged]:
     """Remove the old dataset versions' objects, but those that something untainted shares; the remote's first.
 
     The run-cache's entries go with them, so DVC does not bring them back. Killed half-way, the same command completes
-    it. Raises WorkspaceError where the Git remote has runs that this clone has not, for they may share objects.
+    it. What AI judges said is forgotten whole: their reasons may quote anything, and they can be asked again.
+    Raises WorkspaceError where the Git remote has runs that this clone has not, for they may share objects.
     """
     store, places = request.store, list(reversed(request.store.places()))
     if store.remote:
         check_fetched(request.root)
+    forget_answers(request.root)
     objects = Objects(places)
     going = objects.found(_old(request)) - objects.found(_untainted(request))
     removed = []

@@ -5,6 +5,7 @@ Every answer is in the file before the next is counted: a killed stage goes on w
 
 import hashlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ def open_cache(folder: Path) -> "Iterator[AnswerCache]":
         yield AnswerCache(db)
     finally:
         db.close()
+
+
+def forget_answers(root: Path) -> None:
+    """Delete all that judges said in a project; they are asked anew when they are needed."""
+    shutil.rmtree(root / ".stemma" / CACHE, ignore_errors=True)
 
 
 class AnswerCache:

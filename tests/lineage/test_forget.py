@@ -16,6 +16,7 @@ from stemma.forgetting.forget import Request, apply
 from stemma.forgetting.forget_page import outcome_page, plan_page
 from stemma.forgetting.purge import Purged, purge
 from stemma.forgetting.wanted import Annotator, Record, Subject, Wanted
+from stemma.judging.answer_cache import CACHE, open_cache
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones, taints
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry
@@ -255,8 +256,11 @@ def test_a_purge_leaves_the_text_nowhere_and_the_rest_whole(project: FamilyProje
     entry = project.path / ".dvc" / "cache" / "runs" / "ab" / "key" / "value"
     entry.parent.mkdir(parents=True)
     entry.write_text(f"cmd: x\ndeps: []\nouts:\n- path: artifacts/data\n  md5: {ids(project, 'calm')['data']}\n")
+    with open_cache(project.path / ".stemma" / CACHE) as cache:
+        cache.keep({"a question": {"text": "Zoe Lindqvist? I would rather say nothing."}})
     before = objects(project.cache)
     assert [one.objects for one in purged(project, ZOE)] == [5, 5]
+    assert not (project.path / ".stemma" / CACHE).exists()
     for place in (project.cache, remote):
         left = objects(place)
         assert not [oid for oid, content in left.items() if "Lindqvist?" in content.decode()]
