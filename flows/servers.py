@@ -16,6 +16,7 @@ from stemma.view.store import tracking_uri
 
 HOST = "127.0.0.1"
 SECONDS_TO_START = 60.0
+SECONDS_TO_END = 15.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -24,8 +25,10 @@ def serve(root: Path, prefect_port: int, mlflow_port: int) -> int:
 
     Raises ServiceError where a port is in use or a server does not come up.
     """
-    _check_port(prefect_port, "--prefect-port")
-    _check_port(mlflow_port, "--mlflow-port")
+    # The servers of a killed `stemma ui` may be about to end.
+    patience = SECONDS_TO_END if _address_file(root).exists() else 0
+    _check_port(prefect_port, "--prefect-port", patience)
+    _check_port(mlflow_port, "--mlflow-port", patience)
     prefect = f"http://{HOST}:{prefect_port}"
     mlflow = f"http://{HOST}:{mlflow_port}"
     logs = root / ".stemma" / "logs"
@@ -111,13 +114,22 @@ def _end_with_parent() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _check_port(port: int, option: str) -> None:
+def _check_port(port: int, option: str, patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while not _is_free(port):
+        if time.monotonic() >= deadline:
+            raise ServiceError(f"port {port} on {HOST} is in use; choose another with {option} PORT")
+        time.sleep(0.2)
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
         except OSError:
-            raise ServiceError(f"port {port} on {HOST} is in use; choose another with {option} PORT") from None
+            return False
+    return True
 
 
 def _wait(url: str, server: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -39,11 +39,13 @@ def add_commands(commands: Commands) -> None:
 def _run(options: argparse.Namespace) -> int:
     from flows.settings import load_settings
     from flows.start import start
-    from flows.suspension import Waiting
 
     root = find_project(Path.cwd())
     settings = load_settings(root, options.profile, options.set)
     report = start(root, options.flow, settings, options.name)
+    # Not before: Prefect reads, when it is imported, what `start` tells it of servers and logs.
+    from flows.suspension import Waiting
+
     if isinstance(report, Waiting):
         print(f"\nstemma: run {report.run} waits. {report.words}")
         return WAITS_STATUS

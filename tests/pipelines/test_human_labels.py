@@ -193,13 +193,18 @@ def test_the_end_of_a_batch_for_which_no_run_waits_is_said_once(
 
 
 def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: LabelStore) -> None:
-    command = ("dpo", "hand", "--set", "label.source=human", "--set", "human.pairs=1", "--set", "human.gold_share=0")
+    changes = ("sample.temperature=0.9", "label.source=human", "human.pairs=1", "human.gold_share=0")
+    command = ("dpo", "hand", *(word for change in changes for word in ("--set", change)))
     waiting = undisturbed.run(*command, status=3)
     assert "batch hand is half done: 0 of 1 verdicts" in waiting
     assert "once it is closed, the same command with --name hand goes on" in waiting
     assert "Traceback" not in waiting
     answer(store, "hand", lambda _: "tie", ("ann",))
-    assert "none of 1 judged pairs gives a comparison" in undisturbed.run(*command, status=2)
+    printed = undisturbed.run(*command, status=2)
+    assert "sft is restored: nothing changed, run calm made it" in printed
+    assert "sample is restored: this run made it before it waited" in printed
+    assert "batch hand was closed by the last verdict" in printed
+    assert "none of 1 judged pairs gives a comparison" in printed
 
 
 def parents(mlflow: MlflowClient, name: str) -> list[Any]:
