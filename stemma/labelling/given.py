@@ -62,7 +62,8 @@ def require_fresh(
         raise DataError(
             f"{what} is stale: {len(stale)} of {len(verdicts)} verdicts are not on answers of artifacts/sample; the "
             f"first is on prompt {stale[0].prompt_id!r}, {_fault(stale[0], prompts, answers)}. It was made from "
-            "another sample: put that run's settings back, or label a new batch"
+            "another sample: put that run's settings back, or label a new batch. Labels on answers from elsewhere go "
+            "into data.files, with label.source=recorded"
         )
 
 
