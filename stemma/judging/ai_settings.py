@@ -8,6 +8,7 @@ from stemma.config import Settings
 
 Sha256 = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]
 """A sha256 in hexadecimal, or empty where it is still to be told."""
+FEWEST_TO_REASON = 32
 VARIABLE = r"^([A-Za-z_][A-Za-z0-9_]*)?$"
 
 
@@ -60,6 +61,12 @@ class EndpointConfig(NamedJudge):
         if told.username or told.password:
             raise ValueError("an address must not hold a password; name an environment variable in api_key_variable")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _has_room_to_reason(self) -> "EndpointConfig":
+        if self.reasoning and self.max_tokens < FEWEST_TO_REASON:
+            raise ValueError(f"reasoning does not fit max_tokens {self.max_tokens}; give it some hundreds")
+        return self
 
 
 class LocalConfig(NamedJudge):

@@ -54,8 +54,8 @@ class Intake:
         reasons = ", ".join(f"{reason} ({count})" for reason, count in self.broken.most_common(3))
         return (
             f"judge {self._name}: {self.broken.total()} of {self._total} answers cannot be read: {reasons}{example}. "
-            "That is more than ai_label.most_broken_share; look at the judge, its max_tokens and the constitution's "
-            "prompt, or raise that share. What was read is kept."
+            "That is more than ai_label.most_broken_share; look at the judge, its max_tokens and logprobs, and the "
+            "constitution's prompt, or raise that share. What was read is kept."
         )
 
     def _tell(self) -> None:

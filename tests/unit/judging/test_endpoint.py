@@ -15,8 +15,10 @@ from stemma.errors import DataError, ServiceError, SettingsError
 from stemma.judging import chat_client
 from stemma.judging.ai_settings import EndpointConfig
 from stemma.judging.endpoint import Endpoint
-from stemma.judging.text_judge import TextJudge
+from stemma.judging.seating import seat
+from stemma.judging.text_judge import Bench, TextJudge
 from tests.chat_server import Answer, Answered, Body, ChatServer, chat_server, completion
+from tests.tiny import MACHINE
 from tests.unit.judging.bench import bench, case
 
 CASES = [case(number) for number in range(6)]
@@ -256,6 +258,18 @@ def test_without_a_version_another_address_is_another_model(tmp_path: Path) -> N
 def test_an_address_that_will_not_do_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         EndpointConfig.model_validate({"kind": "endpoint", "name": "a", "model": "m", "base_url": url})
+
+
+def test_reasoning_needs_room_and_a_prompt(tmp_path: Path) -> None:
+    fields = {"kind": "endpoint", "name": "a", "model": "m", "base_url": "http://127.0.0.1:1/v1", "reasoning": True}
+    with pytest.raises(ValueError, match="reasoning does not fit max_tokens 8"):
+        EndpointConfig.model_validate(fields)
+    thoughtful = EndpointConfig.model_validate({**fields, "max_tokens": 300})
+    with bench(tmp_path) as shared:
+        mute = shared.constitution.compare.model_copy(update={"with_reasons": ""})
+        constitution = shared.constitution.model_copy(update={"compare": mute})
+        with pytest.raises(SettingsError, match=r"write compare\.with_reasons, or set reasoning to false"):
+            seat(thoughtful, MACHINE, Bench(**{**vars(shared), "constitution": constitution}))
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
