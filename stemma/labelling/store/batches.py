@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from stemma.errors import LabelError
 from stemma.labelling.store.batch import Batch, NewBatch
@@ -46,16 +46,13 @@ def add_batch(connection: Connection, batch: NewBatch, now: float) -> None:
 
 def find_batches(connection: Connection, batch_id: str | None = None) -> list[Batch]:
     """All batches, or the one of that id, in the order in which they were made."""
-    chosen = select(batches).order_by(batches.c.created, batches.c.id)
-    endings = (
-        select(batch_events.c.batch_id, batch_events.c.time, batch_events.c.who, batch_events.c.reason)
-        .where(batch_events.c.event.in_(ENDINGS))
-        .order_by(batch_events.c.id)
-    )
-    if batch_id is not None:
-        chosen, endings = chosen.where(batches.c.id == batch_id), endings.where(batch_events.c.batch_id == batch_id)
-    last = {row.batch_id: row for row in connection.execute(endings)}
-    return [_batch(row, last.get(row.id)) for row in connection.execute(chosen)]
+    if batch_id is None:
+        chosen, endings = connection.execute(_BATCHES), connection.execute(_ENDINGS)
+    else:
+        one = {"batch": batch_id}
+        chosen, endings = connection.execute(_ONE_BATCH, one), connection.execute(_ITS_ENDING, one)
+    last = {row.batch_id: row for row in endings}
+    return [_batch(row, last.get(row.id)) for row in chosen]
 
 
 def end_batch(connection: Connection, batch_id: str, who: str, reason: str, now: float, *, partial: bool) -> None:
@@ -127,3 +124,15 @@ def _batch(row: Row[*tuple[Any, ...]], ending: Row[*tuple[Any, ...]] | None) -> 
         closed_by=ending.who if ending else None,
         closed_reason=ending.reason if ending else None,
     )
+
+
+# Made once: making a statement takes longer than what SQLite does for it.
+
+_BATCHES = select(batches).order_by(batches.c.created, batches.c.id)
+_ONE_BATCH = select(batches).where(batches.c.id == bindparam("batch"))
+_ENDINGS = (
+    select(batch_events.c.batch_id, batch_events.c.time, batch_events.c.who, batch_events.c.reason)
+    .where(batch_events.c.event.in_(ENDINGS))
+    .order_by(batch_events.c.id)
+)
+_ITS_ENDING = _ENDINGS.where(batch_events.c.batch_id == bindparam("batch"))

@@ -45,9 +45,11 @@ class Database:
         """
         self.clock = clock
         self._engine = _engine(url)
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        self._reader = self._engine if is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._shown_url = _shown(self._engine.url)
         # Writers of one process queue here: SQLite's own waiting is polling, and lets some wait very long.
-        self._writers = threading.Lock() if self._engine.dialect.name == "sqlite" else nullcontext()
+        self._writers = threading.Lock() if is_sqlite else nullcontext()
         try:
             self._prepare()
         except DBAPIError as error:
@@ -55,8 +57,8 @@ class Database:
 
     @contextmanager
     def reading(self) -> Generator[Connection]:
-        """A transaction that changes nothing."""
-        with self._told(), self._engine.begin() as connection:
+        """A connection to ask; on PostgreSQL without a transaction, which would be two more trips to the server."""
+        with self._told(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -111,7 +113,7 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "begin", _begin_sqlite)
             return engine
         if parsed.get_backend_name() == "postgresql":
-            return create_engine(parsed, pool_size=CONNECTIONS, pool_pre_ping=True)
+            return create_engine(parsed, pool_size=CONNECTIONS)
     except (ArgumentError, NoSuchModuleError, ImportError):
         pass
     raise LabelError("the label store's URL must be sqlite:///FILE or postgresql+psycopg://USER:PASSWORD@HOST/DATABASE")

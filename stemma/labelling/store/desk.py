@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
 from stemma.errors import LabelError
 from stemma.labelling.store.batches import close_if_complete
 from stemma.labelling.store.database import Database
 from stemma.labelling.store.leases import (
     LEASE_SECONDS,
+    has_lapsing,
     lapse,
-    lapsing,
     own_open,
     renew,
 )
@@ -104,23 +104,11 @@ class Desk:
 
     def standing(self, person: Person, batch_id: str) -> Standing:
         """How far the annotator is in the batch."""
-        own = (assignments.c.annotator_id == person.id, assignments.c.batch_id == batch_id)
+        own = {"annotator": person.id, "batch": batch_id}
         with self._database.reading() as connection:
-            given = connection.scalar(
-                select(seats.c.given).where(seats.c.batch_id == batch_id, seats.c.annotator_id == person.id)
-            )
-            last = connection.scalars(
-                select(assignments.c.request_id)
-                .where(*own, assignments.c.state == "done")
-                .order_by(assignments.c.verdict_id.desc())
-                .limit(1)
-            ).first()
-            took = connection.scalars(
-                select(verdicts.c.seconds)
-                .where(verdicts.c.annotator_id == person.id, verdicts.c.batch_id == batch_id)
-                .order_by(verdicts.c.id.desc())
-                .limit(PACE_OF)
-            )
+            given = connection.scalar(_GIVEN, own)
+            last = connection.scalar(_LAST, own)
+            took = connection.scalars(_TOOK, own)
             seconds = [value for value in took if value is not None]
         return Standing(given or 0, median(seconds) if seconds else None, last)
 
@@ -146,7 +134,7 @@ class Desk:
 
     def _let_lapse(self, batch_id: str, now: float) -> None:
         with self._database.reading() as connection:
-            if connection.execute(lapsing(batch_id, now).limit(1)).first() is None:
+            if not has_lapsing(connection, batch_id, now):
                 return
         with self._database.writing() as connection:
             lapse(connection, batch_id, now)
@@ -162,7 +150,7 @@ class Desk:
 
 def _hold_batch(connection: Connection, batch_id: str) -> bool:
     """Whether the batch is open; it stays so until the transaction ends, so that none is closed under a verdict."""
-    state = connection.scalar(select(batches.c.state).where(batches.c.id == batch_id).with_for_update(read=True))
+    state = connection.scalar(_BATCH_STATE, {"batch": batch_id})
     if state is None:
         raise LabelError(f"there is no batch {batch_id}")
     return bool(state == "open")
@@ -172,5 +160,27 @@ def _refusal(connection: Connection, person: Person, *, is_open: bool) -> Outcom
     if not is_open:
         return "too late"
     # Read while the seat is held: whoever pauses or withdraws an annotator takes the seat, too.
-    is_active = connection.scalar(select(annotators.c.state).where(annotators.c.id == person.id)) == "active"
+    is_active = connection.scalar(_STATE, {"annotator": person.id}) == "active"
     return None if is_active else "not now"
+
+
+# Made once: making a statement takes longer than what SQLite does for it.
+
+_BATCH_STATE = select(batches.c.state).where(batches.c.id == bindparam("batch")).with_for_update(read=True)
+_STATE = select(annotators.c.state).where(annotators.c.id == bindparam("annotator"))
+_GIVEN = select(seats.c.given).where(
+    seats.c.batch_id == bindparam("batch"), seats.c.annotator_id == bindparam("annotator")
+)
+_LAST = (
+    select(assignments.c.request_id)
+    .where(assignments.c.annotator_id == bindparam("annotator"), assignments.c.batch_id == bindparam("batch"))
+    .where(assignments.c.state == "done")
+    .order_by(assignments.c.verdict_id.desc())
+    .limit(1)
+)
+_TOOK = (
+    select(verdicts.c.seconds)
+    .where(verdicts.c.annotator_id == bindparam("annotator"), verdicts.c.batch_id == bindparam("batch"))
+    .order_by(verdicts.c.id.desc())
+    .limit(PACE_OF)
+)

@@ -1,9 +1,11 @@
 """Leases: an item on somebody's screen is theirs for a while, and comes back where they leave it."""
 
 import secrets
+from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.dml import ReturningInsert
 
 from stemma.labelling.store.queue import move
 from stemma.labelling.store.tables import assignments
@@ -11,63 +13,48 @@ from stemma.labelling.store.tables import assignments
 LEASE_SECONDS = 30 * 60
 
 
-def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[int, str, float, float] | None:
-    """What the annotator has on screen: item, request, when claimed, until when; what was undone last comes first."""
-    return connection.execute(
-        select(assignments.c.item_id, assignments.c.request_id, assignments.c.claimed, assignments.c.expires)
-        .where(
-            assignments.c.annotator_id == annotator_id,
-            assignments.c.batch_id == batch_id,
-            assignments.c.state == "open",
-        )
-        .order_by(assignments.c.claimed.desc(), assignments.c.item_id.desc())
-        .limit(1)
-    ).first()
+def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[int, str, float] | None:
+    """What the annotator has on screen: item, request, and until when; what was undone last comes first."""
+    return connection.execute(_OWN_OPEN, {"batch": batch_id, "annotator": annotator_id}).first()
 
 
 def claim(connection: Connection, batch_id: str, item_id: int, annotator_id: int, now: float) -> str:
     """Give a free item to an annotator; returns the id of the request that will answer it."""
-    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    lease = {"state": "open", "claimed": now, "expires": now + LEASE_SECONDS}
-    key = {"item_id": item_id, "annotator_id": annotator_id}
-    row = {**key, "batch_id": batch_id, "request_id": new_request(), **lease}
-    # One that lapsed keeps its request, because its form may still be on a screen.
-    taken = make(assignments).values(row).on_conflict_do_update(index_elements=list(key), set_=lease)
     move(connection, item_id, taken=1)
-    request_id: str = connection.execute(taken.returning(assignments.c.request_id)).scalar_one()
+    row = {"item_id": item_id, "annotator_id": annotator_id, "batch_id": batch_id, "request_id": new_request()}
+    request_id: str = connection.execute(_CLAIM[connection.dialect.name], {**row, **_lease(now)}).scalar_one()
     return request_id
 
 
 def renew(connection: Connection, item_id: int, annotator_id: int, now: float) -> None:
     """Let the lease of an item that is shown again begin anew."""
-    connection.execute(_of(item_id, annotator_id).values(claimed=now, expires=now + LEASE_SECONDS))
+    _change(connection, item_id, annotator_id, _lease(now))
 
 
 def finish(connection: Connection, item_id: int, annotator_id: int, verdict_id: int) -> None:
     """Note that an annotator has answered."""
-    connection.execute(_of(item_id, annotator_id).values(state="done", verdict_id=verdict_id))
+    _change(connection, item_id, annotator_id, {"state": "done", "verdict_id": verdict_id})
 
 
 def reopen(connection: Connection, item_id: int, annotator_id: int, now: float) -> None:
     """Put an answered item back on its annotator's screen, as a new request."""
-    lease = {"state": "open", "claimed": now, "expires": now + LEASE_SECONDS}
-    connection.execute(_of(item_id, annotator_id).values(request_id=new_request(), verdict_id=None, **lease))
+    _change(connection, item_id, annotator_id, {"request_id": new_request(), "verdict_id": None, **_lease(now)})
 
 
-def lapsing(batch_id: str, now: float) -> Select[int, int]:
-    """The leases of a batch that have run out."""
-    return _open_leases(assignments.c.batch_id == batch_id, assignments.c.state == "open", assignments.c.expires < now)
+def has_lapsing(connection: Connection, batch_id: str, now: float) -> bool:
+    """Whether a lease of a batch has run out."""
+    return connection.execute(_LAPSING, {"batch": batch_id, "now": now}).first() is not None
 
 
 def lapse(connection: Connection, batch_id: str, now: float) -> None:
     """Let the items whose leases have run out come back."""
-    _lapse(connection, lapsing(batch_id, now).with_for_update(skip_locked=True))
+    _lapse(connection, connection.execute(_LAPSING.with_for_update(skip_locked=True), {"batch": batch_id, "now": now}))
 
 
 def give_back(connection: Connection, annotator_id: int) -> None:
     """Let the items on an annotator's screen come back."""
-    own = (assignments.c.annotator_id == annotator_id, assignments.c.state == "open")
-    _lapse(connection, _open_leases(*own).with_for_update())
+    own = _LEASES.where(assignments.c.annotator_id == annotator_id)
+    _lapse(connection, connection.execute(own.with_for_update()))
 
 
 def new_request() -> str:
@@ -75,16 +62,48 @@ def new_request() -> str:
     return secrets.token_urlsafe(16)
 
 
-def _open_leases(*conditions: ColumnElement[bool]) -> Select[int, int]:
-    return select(assignments.c.item_id, assignments.c.annotator_id).where(*conditions)
-
-
-def _lapse(connection: Connection, leases: Select[int, int]) -> None:
+def _lapse(connection: Connection, leases: Iterable[Row[int, int]]) -> None:
     # Whoever changes several items takes them in the order of their ids: two who do so cannot wait for each other.
-    for item_id, annotator_id in sorted((row.item_id, row.annotator_id) for row in connection.execute(leases)):
-        connection.execute(_of(item_id, annotator_id).values(state="lapsed"))
+    for item_id, annotator_id in sorted((row.item_id, row.annotator_id) for row in leases):
+        _change(connection, item_id, annotator_id, {"state": "lapsed"})
         move(connection, item_id, taken=-1)
 
 
-def _of(item_id: int, annotator_id: int) -> Update:
-    return update(assignments).where(assignments.c.item_id == item_id, assignments.c.annotator_id == annotator_id)
+def _lease(now: float) -> dict[str, object]:
+    return {"state": "open", "claimed": now, "expires": now + LEASE_SECONDS}
+
+
+def _change(connection: Connection, item_id: int, annotator_id: int, values: dict[str, object]) -> None:
+    connection.execute(_ASSIGNMENT, {"item": item_id, "annotator": annotator_id, **values})
+
+
+# Made once: making a statement takes longer than what SQLite does for it.
+
+_ASSIGNMENT = update(assignments).where(
+    assignments.c.item_id == bindparam("item"), assignments.c.annotator_id == bindparam("annotator")
+)
+_LEASES = select(assignments.c.item_id, assignments.c.annotator_id).where(assignments.c.state == "open")
+_LAPSING = _LEASES.where(assignments.c.batch_id == bindparam("batch"), assignments.c.expires < bindparam("now"))
+_OWN_OPEN = (
+    select(assignments.c.item_id, assignments.c.request_id, assignments.c.expires)
+    .where(
+        assignments.c.annotator_id == bindparam("annotator"),
+        assignments.c.batch_id == bindparam("batch"),
+        assignments.c.state == "open",
+    )
+    .order_by(assignments.c.claimed.desc(), assignments.c.item_id.desc())
+    .limit(1)
+)
+
+
+def _claiming(added: sqlite.Insert | postgresql.Insert) -> ReturningInsert[str]:
+    # One that lapsed keeps its request, because its form may still be on a screen.
+    renewed = {name: added.excluded[name] for name in ("state", "claimed", "expires")}
+    kept = added.on_conflict_do_update(index_elements=["item_id", "annotator_id"], set_=renewed)
+    return kept.returning(assignments.c.request_id)
+
+
+_CLAIM = {
+    "sqlite": _claiming(sqlite.insert(assignments)),
+    "postgresql": _claiming(postgresql.insert(assignments)),
+}

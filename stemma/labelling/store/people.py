@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from stemma.errors import LabelError
 from stemma.labelling.store.database import Database
@@ -110,10 +110,8 @@ class People:
 
     def of_session(self, secret: str) -> Person | None:
         """Whose session it is; None where it ended."""
-        query = select(*_FIELDS).join(sessions, sessions.c.annotator_id == annotators.c.id)
-        live = (sessions.c.secret_hash == _hash(secret), sessions.c.expires > self._database.clock())
         with self._database.reading() as connection:
-            row = connection.execute(query.where(*live)).first()
+            row = connection.execute(_OF_SESSION, {"secret": _hash(secret), "now": self._database.clock()}).first()
         return _person(row) if row else None
 
     def sign_out(self, secret: str) -> None:
@@ -142,6 +140,11 @@ class People:
 
 
 _FIELDS = (annotators.c.id, annotators.c.name, annotators.c.role, annotators.c.state)
+_OF_SESSION = (
+    select(*_FIELDS)
+    .join(sessions, sessions.c.annotator_id == annotators.c.id)
+    .where(sessions.c.secret_hash == bindparam("secret"), sessions.c.expires > bindparam("now"))
+)
 
 
 def _person(row: Row[int, str, Any, Any]) -> Person:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import count
 
-from sqlalchemy import ColumnElement, Connection, Integer, Text, case, exists, func, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Integer, Text, bindparam, case, exists, func, literal, select, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from stemma.labelling.store.batch import NewItem, Progress
 from stemma.labelling.store.tables import assignments, queue
@@ -34,20 +35,7 @@ def move(connection: Connection, item_id: int, *, taken: int, opinions: int = 0)
 
     Gold items stay as they are: everybody may get them.
     """
-    places, given = queue.c.taken + taken, queue.c.opinions + opinions
-    kind: ColumnElement[str] = case(
-        (given >= queue.c.overlap, literal("done", Text)),
-        (places >= queue.c.overlap, literal("full", Text)),
-        (queue.c.kind == "fresh", literal("fresh", Text)),
-        else_=literal("back", Text),
-    )
-    changed = (
-        update(queue)
-        .where(queue.c.item_id == item_id, queue.c.kind != "gold")
-        .values(taken=places, opinions=given, kind=kind)
-        .returning(queue.c.kind)
-    )
-    return bool(connection.scalar(changed) == "done")
+    return bool(connection.scalar(_MOVE, {"item": item_id, "places": taken, "given": opinions}) == "done")
 
 
 def next_free(
@@ -67,22 +55,14 @@ def next_free(
 
 def next_gold(connection: Connection, batch_id: str, passed: int) -> tuple[int, int] | None:
     """The item id and rank of the gold item that follows the rank `passed`."""
-    row = connection.execute(
-        select(queue.c.item_id, queue.c.rank)
-        .where(queue.c.batch_id == batch_id, queue.c.kind == "gold", queue.c.rank > passed)
-        .order_by(queue.c.rank)
-        .limit(1)
-    ).first()
+    row = connection.execute(_NEXT_GOLD, {"batch": batch_id, "kind": "gold", "after": passed}).first()
     return (row.item_id, row.rank) if row else None
 
 
 def has_waiting(connection: Connection, batch_id: str) -> bool:
     """Whether some item lacks opinions."""
     # One question a kind, each of which ends at the first row of the index.
-    return any(
-        connection.scalar(select(exists().where(queue.c.batch_id == batch_id, queue.c.kind == kind)))
-        for kind in WAITING
-    )
+    return any(connection.scalar(_ANY, {"batch": batch_id, "kind": kind}) for kind in WAITING)
 
 
 def progress(connection: Connection, batch_id: str) -> Progress:
@@ -100,16 +80,42 @@ def progress(connection: Connection, batch_id: str) -> Progress:
 def _probe(
     connection: Connection, batch_id: str, annotator_id: int, kind: str, passed: int, *, wait: bool = False
 ) -> tuple[int, int] | None:
-    had = exists().where(
-        assignments.c.item_id == queue.c.item_id,
-        assignments.c.annotator_id == annotator_id,
-        assignments.c.state.in_(("open", "done")),
-    )
-    row = connection.execute(
-        select(queue.c.item_id, queue.c.rank)
-        .where(queue.c.batch_id == batch_id, queue.c.kind == kind, queue.c.rank > passed, ~had)
-        .order_by(queue.c.rank)
-        .limit(1)
-        .with_for_update(skip_locked=not wait, of=queue)
-    ).first()
+    place = {"batch": batch_id, "annotator": annotator_id, "kind": kind, "after": passed}
+    row = connection.execute(_NEXT_WAITING if wait else _NEXT, place).first()
     return (row.item_id, row.rank) if row else None
+
+
+# Made once: making a statement takes longer than what SQLite does for it.
+
+
+def _moved() -> ReturningUpdate[str]:
+    places, given = (
+        queue.c.taken + bindparam("places", type_=Integer),
+        queue.c.opinions + bindparam("given", type_=Integer),
+    )
+    kind: ColumnElement[str] = case(
+        (given >= queue.c.overlap, literal("done", Text)),
+        (places >= queue.c.overlap, literal("full", Text)),
+        (queue.c.kind == "fresh", literal("fresh", Text)),
+        else_=literal("back", Text),
+    )
+    own = (queue.c.item_id == bindparam("item"), queue.c.kind != "gold")
+    return update(queue).where(*own).values(taken=places, opinions=given, kind=kind).returning(queue.c.kind)
+
+
+_MOVE = _moved()
+_HERE = (queue.c.batch_id == bindparam("batch"), queue.c.kind == bindparam("kind"))
+_ANY = select(exists().where(*_HERE))
+_NEXT_GOLD = (
+    select(queue.c.item_id, queue.c.rank)
+    .where(*_HERE, queue.c.rank > bindparam("after"))
+    .order_by(queue.c.rank)
+    .limit(1)
+)
+_HAD = exists().where(
+    assignments.c.item_id == queue.c.item_id,
+    assignments.c.annotator_id == bindparam("annotator"),
+    assignments.c.state.in_(("open", "done")),
+)
+_NEXT = _NEXT_GOLD.where(~_HAD).with_for_update(skip_locked=True, of=queue)
+_NEXT_WAITING = _NEXT_GOLD.where(~_HAD).with_for_update(of=queue)

@@ -1,6 +1,6 @@
 """A verdict becomes a row; taking it back is another one."""
 
-from sqlalchemy import Connection, exists, insert, select
+from sqlalchemy import Connection, bindparam, exists, insert, select
 
 from stemma.errors import LabelError
 from stemma.labelling.store.leases import finish, reopen
@@ -13,8 +13,7 @@ from stemma.labelling.store.tables import assignments, verdicts
 
 def is_known(connection: Connection, request_id: str, person: Person) -> bool:
     """Whether a request of that id has been recorded for the person before."""
-    mine = (verdicts.c.request_id == request_id, verdicts.c.annotator_id == person.id)
-    return bool(connection.scalar(select(exists().where(*mine))))
+    return bool(connection.scalar(_KNOWN, {"request": request_id, "annotator": person.id}))
 
 
 def record(connection: Connection, batch_id: str, person: Person, answer: Answer, now: float) -> bool:
@@ -22,18 +21,14 @@ def record(connection: Connection, batch_id: str, person: Person, answer: Answer
 
     Raises LabelError where the request is not one of the annotator's, or the verdict does not fit its form.
     """
-    lease = connection.execute(
-        select(assignments.c.item_id, assignments.c.state, assignments.c.claimed)
-        .where(assignments.c.request_id == answer.request_id, assignments.c.annotator_id == person.id)
-        .where(assignments.c.batch_id == batch_id)
-        .with_for_update()
-    ).first()
+    own = {"request": answer.request_id, "annotator": person.id, "batch": batch_id}
+    lease = connection.execute(_LEASE, own).first()
     if lease is None:
         raise LabelError("this form is not one of yours, or of another batch; load the page again")
     shown = show(connection, lease.item_id, person.name, answer.request_id)
     row = verdict_row(shown, lease.item_id, person, answer, now)
-    added = insert(verdicts).values(**row, adjudication=False, seconds=round(max(0.0, now - lease.claimed), 3))
-    finish(connection, lease.item_id, person.id, connection.execute(added.returning(verdicts.c.id)).scalar_one())
+    row |= {"adjudication": False, "seconds": round(max(0.0, now - lease.claimed), 3)}
+    finish(connection, lease.item_id, person.id, connection.execute(_ADD, row).scalar_one())
     count_given(connection, batch_id, person, 1)
     opinion = int(answer.choice != "skip")
     # One whose lease had lapsed held no place any more.
@@ -97,3 +92,17 @@ def take_back(connection: Connection, batch_id: str, person: Person, request_id:
 def undoing(request_id: str) -> str:
     """The id of the request that takes the verdict of a request back."""
     return f"undo:{request_id}"
+
+
+# Made once: making a statement takes longer than what SQLite does for it.
+
+_KNOWN = select(
+    exists().where(verdicts.c.request_id == bindparam("request"), verdicts.c.annotator_id == bindparam("annotator"))
+)
+_LEASE = (
+    select(assignments.c.item_id, assignments.c.state, assignments.c.claimed)
+    .where(assignments.c.request_id == bindparam("request"), assignments.c.annotator_id == bindparam("annotator"))
+    .where(assignments.c.batch_id == bindparam("batch"))
+    .with_for_update()
+)
+_ADD = insert(verdicts).returning(verdicts.c.id)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, select, update
+from sqlalchemy import Connection, Integer, Row, bindparam, select, update
 
 from stemma.labelling.store.database import insert_missing
 from stemma.labelling.store.leases import claim
@@ -16,18 +16,18 @@ Seat = Row[*tuple[Any, ...]]
 
 def take_seat(connection: Connection, batch_id: str, person: Person) -> Seat:
     """Hold an annotator's seat, so that his or her tabs act one after the other; one is made where there is none."""
-    held = select(seats).where(_is(batch_id, person)).with_for_update()
-    seat = connection.execute(held).first()
+    key = {"batch": batch_id, "annotator": person.id}
+    seat = connection.execute(_SEAT, key).first()
     if seat is None:
         none = {"passed": 0, "gold_passed": 0, "shown": 0, "given": 0}
         insert_missing(connection, seats, batch_id=batch_id, annotator_id=person.id, **none)
-        seat = connection.execute(held).one()
+        seat = connection.execute(_SEAT, key).one()
     return seat
 
 
 def count_given(connection: Connection, batch_id: str, person: Person, change: int) -> None:
     """Note that there is one verdict more, or one less."""
-    connection.execute(update(seats).where(_is(batch_id, person)).values(given=seats.c.given + change))
+    connection.execute(_COUNT, {"batch": batch_id, "annotator": person.id, "more": change})
 
 
 def claim_next(
@@ -37,18 +37,23 @@ def claim_next(
 
     Gold items come by chance among the others, in the share that the batch asks for.
     """
-    share = connection.scalar(select(batches.c.gold_share).where(batches.c.id == seat.batch_id)) or 0.0
+    share = connection.scalar(_GOLD_SHARE, {"batch": seat.batch_id}) or 0.0
     place = next_free(connection, seat.batch_id, person.id, seat.passed, wait=wait)
     if place is None:
         return None
-    passed = {"passed": max(seat.passed, place[1])}
+    passed = {"passed": max(seat.passed, place[1]), "gold_passed": seat.gold_passed}
     if chance(0, "gold", seat.batch_id, person.name, seat.shown).random() < share:
         gold = next_gold(connection, seat.batch_id, seat.gold_passed)
         if gold:
-            place, passed = gold, {"gold_passed": gold[1]}
-    connection.execute(update(seats).where(_is(seat.batch_id, person)).values(shown=seats.c.shown + 1, **passed))
+            place, passed = gold, {"passed": seat.passed, "gold_passed": gold[1]}
+    connection.execute(_PASS, {"batch": seat.batch_id, "annotator": person.id, "shown": seat.shown + 1, **passed})
     return place[0], claim(connection, seat.batch_id, place[0], person.id, now)
 
 
-def _is(batch_id: str, person: Person) -> ColumnElement[bool]:
-    return (seats.c.batch_id == batch_id) & (seats.c.annotator_id == person.id)
+# Made once: making a statement takes longer than what SQLite does for it.
+
+_OWN = (seats.c.batch_id == bindparam("batch"), seats.c.annotator_id == bindparam("annotator"))
+_SEAT = select(seats).where(*_OWN).with_for_update()
+_PASS = update(seats).where(*_OWN)
+_COUNT = update(seats).where(*_OWN).values(given=seats.c.given + bindparam("more", type_=Integer))
+_GOLD_SHARE = select(batches.c.gold_share).where(batches.c.id == bindparam("batch"))

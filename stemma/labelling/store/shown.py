@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from stemma.errors import LabelError
 from stemma.labelling.store.batch import Form
@@ -71,11 +71,7 @@ def shown_order(batch_id: str, item: int, name: str, count: int) -> list[int]:
 
 def show(connection: Connection, item_id: int, name: str, request_id: str) -> Shown:
     """Read an item as it is shown to an annotator."""
-    row = connection.execute(
-        select(items.c.batch_id, items.c.position, items.c.content, batches.c.form)
-        .join(batches, batches.c.id == items.c.batch_id)
-        .where(items.c.id == item_id)
-    ).one()
+    row = connection.execute(_ITEM, {"item": item_id}).one()
     answers: Sequence[str] = row.content["answers"]
     order = shown_order(row.batch_id, row.position, name, len(answers))
     return Shown(
@@ -92,3 +88,10 @@ def show(connection: Connection, item_id: int, name: str, request_id: str) -> Sh
 def is_ranking(ranking: Ranking, count: int) -> bool:
     """Whether each of so many answers is ranked once."""
     return all(ranking) and sorted(index for group in ranking for index in group) == list(range(count))
+
+
+_ITEM = (
+    select(items.c.batch_id, items.c.position, items.c.content, batches.c.form)
+    .join(batches, batches.c.id == items.c.batch_id)
+    .where(items.c.id == bindparam("item"))
+)

@@ -3,8 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 
+from anyio import to_thread
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
@@ -22,12 +24,13 @@ log = logging.getLogger("stemma.labelling")
 YEAR = 365 * 24 * 3600
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 """Traces would hold the paths of the personal links."""
+THREADS = 8
 FRESH_SECONDS = 3.0
 
 
 def make_app(store: LabelStore) -> ASGIApp:
     """Make the site of a label store."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, telemetry=NO_TELEMETRY, lifespan=_few_threads)
     app.state.store = store
     app.state.sign_in_failures = Allowance(at_once=10, a_second=1 / 6)
     app.state.items_left = Remembered(store.desk.items_left)
@@ -43,6 +46,13 @@ def make_app(store: LabelStore) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _not_found)
     app.add_exception_handler(Exception, _broken)
     return Guard(app, a_session=Allowance(at_once=100, a_second=20))
+
+
+@asynccontextmanager
+async def _few_threads(_: FastAPI) -> AsyncGenerator[None]:
+    # Requests wait in line for a thread, and first come is first served; many threads would wait for each other.
+    to_thread.current_default_thread_limiter().total_tokens = THREADS
+    yield
 
 
 class Remembered:

@@ -31,7 +31,36 @@ def first_batch(request: Request) -> Response:
 @routes.get("/{batch_id}")
 def next_item(request: Request, batch_id: BatchId) -> Response:
     """Show the annotator's item of a batch."""
-    visit, store = visiting(request), store_of(request)
+    return _item(request, visiting(request), batch_id)
+
+
+@routes.post("/{batch_id}/verdict")
+def give_verdict(request: Request, batch_id: BatchId, form: SentForm) -> Response:
+    """Record a verdict."""
+    visit = acting(request, form)
+    outcome = store_of(request).desk.answer(visit.person, batch_id, sent_answer(form))
+    return _after(request, visit, batch_id, outcome)
+
+
+@routes.post("/{batch_id}/undo")
+def undo(request: Request, batch_id: BatchId, form: SentForm) -> Response:
+    """Take a verdict back."""
+    visit = acting(request, form)
+    outcome = store_of(request).desk.undo(visit.person, batch_id, form.get("request"))
+    return _after(request, visit, batch_id, outcome)
+
+
+def _after(request: Request, visit: Visit, batch_id: str, outcome: Outcome) -> Response:
+    if outcome in REFUSED:
+        return message(*REFUSED[outcome], visit, 409)
+    if "x-script" in request.headers:
+        # The page's script puts the next item in place by itself, which saves a round trip.
+        return _item(request, visit, batch_id)
+    return RedirectResponse(f"/label/{batch_id}", 303)
+
+
+def _item(request: Request, visit: Visit, batch_id: str) -> Response:
+    store = store_of(request)
     batch = store.batch(batch_id)
     if batch is None:
         return message("No such batch", f"There is no batch called {batch_id}.", visit, 404)
@@ -44,26 +73,6 @@ def next_item(request: Request, batch_id: BatchId) -> Response:
     items, waiting = request.app.state.items_left(batch_id)
     left = max(1, min(waiting, items - standing.given))
     return page(shown.form, visit, batch=batch, shown=shown, standing=standing, left=left)
-
-
-@routes.post("/{batch_id}/verdict")
-def give_verdict(request: Request, batch_id: BatchId, form: SentForm) -> Response:
-    """Record a verdict."""
-    visit = acting(request, form)
-    return _after(batch_id, visit, store_of(request).desk.answer(visit.person, batch_id, sent_answer(form)))
-
-
-@routes.post("/{batch_id}/undo")
-def undo(request: Request, batch_id: BatchId, form: SentForm) -> Response:
-    """Take a verdict back."""
-    visit = acting(request, form)
-    return _after(batch_id, visit, store_of(request).desk.undo(visit.person, batch_id, form.get("request")))
-
-
-def _after(batch_id: str, visit: Visit, outcome: Outcome) -> Response:
-    if outcome in REFUSED:
-        return message(*REFUSED[outcome], visit, 409)
-    return RedirectResponse(f"/label/{batch_id}", 303)
 
 
 def _paused(visit: Visit) -> Response:

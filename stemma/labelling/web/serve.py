@@ -12,6 +12,8 @@ from stemma.labelling.web.app import make_app
 
 SECONDS_BETWEEN_LOOKS = 3.0
 SECONDS_TO_STOP = 5
+KEEP_ALIVE_SECONDS = 75
+"""Longer than most items are looked at: a new connection costs a round trip."""
 
 log = logging.getLogger("stemma.labelling")
 
@@ -42,7 +44,8 @@ def make_server(store: LabelStore, host: str, port: int) -> uvicorn.Server:
         access_log=False,
         log_level="warning",
         server_header=False,
-        lifespan="off",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SECONDS_TO_STOP,
     )
     return uvicorn.Server(config)

@@ -49,7 +49,9 @@ async function post(kept) {
   const stop = new AbortController();
   const timer = setTimeout(() => stop.abort(), PATIENCE);
   try {
-    const answer = await fetch(kept.url, { method: "POST", body: fields, signal: stop.signal, credentials: "same-origin" });
+    const answer = await fetch(kept.url, {
+      method: "POST", body: fields, signal: stop.signal, credentials: "same-origin", headers: { "X-Script": "1" },
+    });
     return { answer, html: await answer.text() };
   } finally {
     clearTimeout(timer);
@@ -98,7 +100,6 @@ function swap({ answer, html }) {
   if (!next) return location.reload();
   page().replaceWith(document.adoptNode(next));
   document.title = fresh.title;
-  if (answer.ok) history.replaceState(null, "", answer.url);
   applySettings();
   window.scrollTo(0, 0);
   (document.getElementById("question") || document.getElementById("main")).focus({ preventScroll: true });
