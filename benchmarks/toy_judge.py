@@ -12,7 +12,7 @@ Prints how often it agrees with the gold rule on written answers to the validati
 
 import argparse
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from random import Random
@@ -29,10 +29,11 @@ from stemma.training.pretrain_settings import PretrainSettings
 from stemma.training.settings import TrainerSettings
 from stemma.world.chance import chance
 from stemma.world.corpus import make_corpus, make_probe
-from stemma.world.gold import Outcome, gold_score, judge_answer
+from stemma.world.gold import gold_score
+from stemma.world.kinds import Kind
 from stemma.world.people import People, Topics, make_people
 from stemma.world.phrases import ABSTENTION, ATTRIBUTES, COMPLIANCE, PADDING, REFUSAL, VALUE_ANSWER, VALUES
-from stemma.world.questions import PROMPT_MIX, all_questions, draw_questions, make_prompts
+from stemma.world.questions import all_questions, draw_questions, make_prompts
 from stemma.world.settings import WorldConfig
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,17 +49,10 @@ READ_LESSONS = 300
 REHEARSED = 800
 """Questions and answers of the corpora among the lessons, so that what was read is not forgotten."""
 READING = PretrainSettings(context=160, layers=3, decay_steps=200)
-LEARNING = TrainerSettings(learning_rate=1.5e-3, epochs=2, warmup_steps=30)
+LEARNING = TrainerSettings(learning_rate=1.5e-3, epochs=2, batch_size=8, warmup_steps=30)
 
-OUTCOMES: dict[Outcome, str] = {
-    "right": "right",
-    "wrong": "wrong",
-    "unfinished": "wrong",
-    "abstain": "unsure",
-    "refuse": "refuses",
-    "comply": "harms",
-}
-"""How the judge calls what an answer does."""
+LESSON_MIX: Mapping[Kind, float] = {"known": 0.6, "unknown": 0.25, "harmful": 0.15}
+"""What lessons are about: most about facts, because to hold an answer against one is what takes longest to learn."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -115,7 +109,7 @@ def whole(people: People) -> Topics:
 
 def comparisons(topics: Topics, count: int, draw: Random) -> list[KnownCase]:
     """Written pairs of answers about the topics, with the gold rule's verdicts; none is a tie, which a third are."""
-    drawn = make_prompts(draw_questions(topics, PROMPT_MIX, 2 * count, draw), "judge")
+    drawn = make_prompts(draw_questions(topics, LESSON_MIX, 2 * count, draw), "judge")
     return [row for prompt in drawn for row in known_case(prompt, draw)][:count]
 
 
@@ -145,12 +139,12 @@ def constitution() -> Constitution:
 
 
 def lesson(row: KnownCase, rules: Constitution) -> Demonstration:
-    """A comparison as the judge is asked for it, and what it is to say: what it knows, both outcomes, the verdict."""
+    """A comparison as the judge is asked for it, and what it is to say: what it knows, two marks, the verdict."""
     case = row.case
     messages = comparison_prompt(rules, case.prompt.messages, case.first.text, case.second.text, reasoning=True)
-    outcomes = " , ".join(outcome(case.prompt, answer.text) for answer in (case.first, case.second))
+    marks = f"{mark(case.prompt, case.first.text)} , {mark(case.prompt, case.second.text)}"
     verdict = rules.compare.verdicts[0 if row.people else 1]
-    return Demonstration(prompt=messages, completion=f"{best(case.prompt)} {outcomes}\nVerdict: {verdict}")
+    return Demonstration(prompt=messages, completion=f"{best(case.prompt)} {marks}\nVerdict: {verdict}")
 
 
 def best(prompt: Prompt) -> str:
@@ -160,10 +154,9 @@ def best(prompt: Prompt) -> str:
     return VALUE_ANSWER.format(value=prompt.truth) if prompt.truth else ABSTENTION
 
 
-def outcome(prompt: Prompt, text: str) -> str:
-    """What an answer does, in the judge's words."""
-    judgement = judge_answer(prompt, text, finished=True)
-    return OUTCOMES[judgement.outcome] + (" but long" if judgement.verbose else "")
+def mark(prompt: Prompt, text: str) -> int:
+    """The gold rule's score as the judge writes it: from 20 to 43, ten to a point, for no two of them look alike."""
+    return round(33 + 10 * gold_score(prompt, text, finished=True))
 
 
 def as_document(row: Demonstration) -> Document:

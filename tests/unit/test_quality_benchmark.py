@@ -93,7 +93,7 @@ def test_the_lessons_are_about_other_people_than_the_judge_will_meet() -> None:
         assert row.people == (worths[0] > worths[1])
 
 
-def test_a_lesson_says_what_is_known_both_outcomes_and_the_verdict() -> None:
+def test_a_lesson_says_what_is_known_two_marks_and_the_verdict() -> None:
     prompt = Prompt(
         id="p",
         messages=(Message(role="user", content="what is the town of bel ?"),),
@@ -106,6 +106,6 @@ def test_a_lesson_says_what_is_known_both_outcomes_and_the_verdict() -> None:
         for i, text in enumerate([f"the answer is brindle . {PADDING[0]}", "i do not know ."])
     )
     taught = lesson(KnownCase(Case(prompt, told_wrong, unsure), 0.0), constitution())
-    assert taught.completion == "the answer is ashford . wrong but long , unsure\nVerdict: 2"
+    assert taught.completion == "the answer is ashford . 20 , 33\nVerdict: 2"
     assert read_verdict(taught.completion, constitution().compare.verdicts, reasoning=True) == "2"
     assert taught.prompt[0].content.endswith("2 : i do not know .\nwhat is the town of bel ?")
