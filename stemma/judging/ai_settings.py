@@ -60,6 +60,8 @@ class EndpointConfig(NamedJudge):
         told = HttpUrl(url)
         if told.username or told.password:
             raise ValueError("an address must not hold a password; name an environment variable in api_key_variable")
+        if told.query is not None or told.fragment is not None:
+            raise ValueError("an address must end with its path, such as /v1; a key goes into api_key_variable")
         return url.rstrip("/")
 
     @model_validator(mode="after")

@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -50,14 +51,18 @@ class Spending:
 class ChatClient:
     """A client of one endpoint; use it as an asynchronous context."""
 
-    def __init__(self, config: EndpointConfig) -> None:
-        """Raises SettingsError where the key's environment variable is not set."""
-        self.spent = Spending()
+    def __init__(self, config: EndpointConfig, spent: Spending) -> None:
+        """What is asked for adds to what is spent already.
+
+        Raises SettingsError where the key's environment variable is not set, or holds no key.
+        """
+        self._spent = spent
         self._config = config
         self._key = _key(config)
         headers = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         limits = httpx.Limits(max_connections=config.concurrency)
         self._http = httpx.AsyncClient(headers=headers, timeout=config.timeout, limits=limits)
+        self._stopped = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         return self
@@ -66,6 +71,10 @@ class ChatClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.aclose()
+
+    def stop(self) -> None:
+        """Let the requests under way be the last: nothing is asked again after this."""
+        self._stopped.set()
 
     def body(self, messages: Conversation, seed: int) -> dict[str, Any]:
         """The body of a request."""
@@ -87,7 +96,9 @@ class ChatClient:
         fault: UnreadableError | _LaterError = UnreadableError("it was never asked")
         for attempt in range(self._config.attempts):
             if isinstance(fault, _LaterError):
-                await asyncio.sleep(_pause(attempt, fault.pause))
+                await self._wait(_pause(attempt, fault.pause))
+            if attempt and self._stopped.is_set():
+                break
             try:
                 return read(await self._post(body))
             except _RefusedError:
@@ -100,20 +111,27 @@ class ChatClient:
             raise UnreadableError(str(fault))
         raise fault
 
+    async def _wait(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopped.wait(), seconds)
+
     async def _post(self, body: dict[str, Any]) -> Any:
         self._check_budget()
-        self.spent.requests += 1
+        self._spent.requests += 1
         try:
             async with asyncio.timeout(self._config.timeout):
                 response = await self._http.post(f"{self._config.base_url}/chat/completions", json=body)
         except (TimeoutError, httpx.ReadTimeout, httpx.WriteTimeout):
             raise _LaterError("no answer in time") from None
         except httpx.TransportError as error:
-            raise _LaterError(f"cannot be reached: {type(error).__name__} {error}".strip(), of_server=True) from None
+            said = f"{type(error).__name__} {self._shown(str(error))}".strip()
+            raise _LaterError(f"cannot be reached: {said}", of_server=True) from None
+        except httpx.DecodingError:
+            raise UnreadableError("it cannot be decompressed") from None
         self._check_status(response)
         try:
             told = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise UnreadableError("it is not JSON") from None
         self._count(told)
         return told
@@ -134,7 +152,7 @@ class ChatClient:
         raise self._stop(f"answers {status}: {self._shown(response.text)}. Check base_url, model and the key")
 
     def _check_budget(self) -> None:
-        spent, config = self.spent, self._config
+        spent, config = self._spent, self._config
         if config.most_requests and spent.requests >= config.most_requests:
             raise self._stop(f"was sent {spent.requests} requests, which is its most_requests; raise it")
         if config.most_tokens and spent.tokens >= config.most_tokens:
@@ -143,7 +161,7 @@ class ChatClient:
     def _count(self, told: Any) -> None:
         usage = told.get("usage") if isinstance(told, dict) else None
         total = usage.get("total_tokens") if isinstance(usage, dict) else None
-        self.spent.tokens += total if isinstance(total, int) else 0
+        self._spent.tokens += total if isinstance(total, int) else 0
 
     def _stop(self, what: str) -> ServiceError:
         return ServiceError(
@@ -168,6 +186,12 @@ def _key(config: EndpointConfig) -> str:
     if not key:
         raise SettingsError(
             f"judge {config.name}: the environment variable {config.api_key_variable} is not set; put the key there"
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        # The HTTP library would repeat such a key in its error.
+        raise SettingsError(
+            f"judge {config.name}: the environment variable {config.api_key_variable} holds no key, because there are "
+            "spaces, line breaks or other letters than ASCII in it; put the key alone there"
         )
     return key
 

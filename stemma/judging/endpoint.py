@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 
 from stemma.judging.ai_settings import EndpointConfig
-from stemma.judging.chat_client import ChatClient
+from stemma.judging.chat_client import ChatClient, Spending
 from stemma.judging.concurrency import ask_many
 from stemma.judging.intake import Told
 from stemma.judging.reply import Reply, UnreadableError, read_reply, shown_model
@@ -21,6 +21,7 @@ class Endpoint:
         self.samples = config.samples
         self._config = config
         self._verdicts = verdicts
+        self._spent = Spending()
 
     @property
     def identity(self) -> Origin:
@@ -49,7 +50,7 @@ class Endpoint:
         async def work(client: ChatClient, question: Question) -> None:
             keep({question.key: await self._answer(client, question)})
 
-        ask_many(self._config, [question for question in questions if question.key not in known], work)
+        ask_many(self._config, [question for question in questions if question.key not in known], work, self._spent)
 
     async def _answer(self, client: ChatClient, question: Question) -> Reply | UnreadableError:
         config = self._config

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from stemma.config import MachineConfig
 from stemma.errors import SettingsError
 from stemma.judging.ai_settings import AiJudgeConfig, EndpointConfig, LocalConfig
-from stemma.judging.chat_client import ChatClient
+from stemma.judging.chat_client import ChatClient, Spending
 from stemma.judging.concurrency import ask_many
 from stemma.judging.reply import UnreadableError, read_text
 from stemma.records.types import Conversation, Origin
@@ -27,6 +27,7 @@ class EndpointWriter:
         self.origin = endpoint.origin
         self._config = config
         self._seed = seed
+        self._spent = Spending()
 
     def write(self, prompts: Mapping[int, Conversation], keep: Keep) -> None:
         """Write a text for every prompt.
@@ -41,7 +42,7 @@ class EndpointWriter:
             except UnreadableError as error:
                 keep({place: error})
 
-        ask_many(self._config, list(prompts.items()), work)
+        ask_many(self._config, list(prompts.items()), work, self._spent)
 
 
 class LocalWriter:

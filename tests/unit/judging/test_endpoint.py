@@ -67,6 +67,8 @@ def faulty(fault: Answered, times: int, then: Answered) -> Answer:
         Answered(b"{}", cut=True),
         Answered(b"<html>gateway</html>"),
         Answered(b'{"choices": '),
+        Answered(b"[" * 100_000),
+        Answered(b"not zipped", headers={"Content-Encoding": "gzip"}),
         Answered(b"[]"),
         completion("I cannot decide."),
         completion("1", {"x": -0.1}),
@@ -183,6 +185,16 @@ def test_a_key_that_is_not_set_is_told(tmp_path: Path, monkeypatch: pytest.Monke
         ask(lambda *_: completion("1"), tmp_path, api_key_variable="TOY_KEY")
 
 
+@pytest.mark.parametrize("key", ["sk-very\nsecret", "sk-very secret", "sk-véry-secret", "sk-very\x7fsecret"])
+def test_a_key_that_cannot_be_sent_is_told_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("TOY_KEY", key)
+    with pytest.raises(SettingsError, match="the environment variable TOY_KEY holds no key") as fault:
+        ask(lambda *_: completion("1"), tmp_path, api_key_variable="TOY_KEY", attempts=1)
+    assert "secret" not in str(fault.value)
+
+
 @pytest.mark.parametrize(
     ("cap", "words"), [({"most_requests": 5}, "was sent 5 requests"), ({"most_tokens": 50}, "has used 50 tokens")]
 )
@@ -191,6 +203,33 @@ def test_the_cost_cap_stops_and_keeps_what_was_paid_for(tmp_path: Path, cap: dic
         ask(lambda *_: completion("1"), tmp_path, concurrency=1, version="1", **cap)
     _, _, server = ask(lambda *_: completion("1"), tmp_path, version="1")
     assert len(server.asked) == 2 * len(CASES) - 5
+
+
+def test_the_cost_cap_is_of_all_that_a_judge_is_asked(tmp_path: Path) -> None:
+    with chat_server(lambda *_: completion("1")) as server, bench(tmp_path) as shared:
+        judge = TextJudge("toy", Endpoint(config(server, most_requests=8), ("1", "2")), False, shared)
+        judge.opinions(CASES[:2])
+        with pytest.raises(ServiceError, match="was sent 8 requests"):
+            judge.opinions(CASES)
+    assert len(server.asked) == 8
+
+
+def test_what_is_under_way_when_the_work_stops_is_finished_and_kept(tmp_path: Path) -> None:
+    with pytest.raises(ServiceError, match="was sent 5 requests"):
+        ask(lambda *_: completion("1"), tmp_path, version="1", concurrency=8, most_requests=5)
+    _, _, server = ask(lambda *_: completion("1"), tmp_path, version="1")
+    assert len(server.asked) == 2 * len(CASES) - 5
+
+
+def test_nobody_waits_to_ask_again_when_the_work_has_stopped(tmp_path: Path) -> None:
+    def answer(_: Body, number: int) -> Answered:
+        time.sleep(0.5 if number == 2 else 0)
+        return Answered(BUSY, 429, {"Retry-After": "60"}) if number != 2 else Answered(b"no", 404)
+
+    began = time.monotonic()
+    with pytest.raises(ServiceError, match="answers 404"):
+        ask(answer, tmp_path, concurrency=2)
+    assert time.monotonic() - began < 30
 
 
 def test_never_more_at_once_than_the_settings_allow(tmp_path: Path) -> None:
@@ -254,7 +293,9 @@ def test_without_a_version_another_address_is_another_model(tmp_path: Path) -> N
     assert len(server.asked) == 2 * len(CASES)
 
 
-@pytest.mark.parametrize("url", ["ftp://a/v1", "not a url", "http://me:secret@host/v1"])
+@pytest.mark.parametrize(
+    "url", ["ftp://a/v1", "not a url", "http://me:secret@host/v1", "http://host/v1?key=secret", "http://host/v1#x"]
+)
 def test_an_address_that_will_not_do_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         EndpointConfig.model_validate({"kind": "endpoint", "name": "a", "model": "m", "base_url": url})
