@@ -12,12 +12,15 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from stemma.labelling.store.people import Role
 from stemma.labelling.store.store import open_store
 from stemma.labelling.web.serve import make_server
 
+# Several times what it takes: this machine may have much else to do.
+PATIENCE = 20_000
+expect.set_options(timeout=PATIENCE)
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
     "--headless=new",
@@ -50,7 +53,6 @@ class Site:
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._server.force_exit = True
         self._thread.join()
         self.store.close_connections()
 
@@ -124,7 +126,7 @@ def new_context(browser: Browser, size: str = "desktop", *, script: bool = True)
         is_mobile=is_phone,
         java_script_enabled=script,
     )
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE)
     return opened
 
 

@@ -68,6 +68,8 @@ def _renderer() -> MarkdownIt:
 def _block(self: RendererHTML, tokens: list[Token], place: int, options: Any, _: MutableMapping[str, Any]) -> str:
     # Each block has the direction of its own first letter: an Arabic paragraph may follow an English one.
     tokens[place].attrSet("dir", "auto")
+    # A table's alignment comes as a style, which the content security policy forbids.
+    tokens[place].attrs.pop("style", None)
     return self.renderToken(tokens, place, options, _)
 
 
