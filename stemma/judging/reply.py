@@ -11,6 +11,8 @@ from stemma.records.types import Origin
 
 VERDICT_LINE = "Verdict:"
 """What the last line of a reasoned answer begins with."""
+ABOVE_ZERO = 1e-3
+"""As far as rounding may put a log-probability above 0."""
 
 
 class UnreadableError(Exception):
@@ -47,9 +49,8 @@ def read_reply(body: Any, asked_model: str, verdicts: tuple[str, str], reasoning
     tokens = _tokens(body)
     told = _logprobs(choice)
     if told:
-        if reasoning:
-            read_verdict(text, verdicts, reasoning)
-        chances = _chances(told[-1] if reasoning else told[0], verdicts)
+        token = _token_of(read_verdict(text, verdicts, reasoning), told) if reasoning else told[0]
+        chances = _chances(token, verdicts)
         raw["probabilities"] = {name: round(chance, PROBABILITY_DIGITS) for name, chance in chances.items()}
         return Reply(share_of_first(list(chances.values())), raw, tokens)
     said = read_verdict(text, verdicts, reasoning)
@@ -135,14 +136,35 @@ def _logprobs(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The log-probabilities at each token that is not blank; none where the server does not tell them."""
     told = choice.get("logprobs")
     content = told.get("content") if isinstance(told, dict) else None
-    return [token for token in content or [] if isinstance(token, dict) and str(token.get("token", "")).strip()]
+    tokens = content if isinstance(content, list) else []
+    return [token for token in tokens if isinstance(token, dict) and str(token.get("token", "")).strip()]
+
+
+def _token_of(verdict: str, tokens: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The last token that is the verdict; the end of the turn may stand behind it."""
+    for token in reversed(tokens):
+        if str(token["token"]).strip() == verdict:
+            return token
+    raise UnreadableError("its verdict is not a token of its own")
 
 
 def _chances(token: Mapping[str, Any], verdicts: tuple[str, str]) -> dict[str, float]:
     """How likely each verdict is at a token, summed over its spellings with and without a space."""
     listed = token.get("top_logprobs") or [token]
     try:
-        known = [(str(item["token"]).strip(), math.exp(float(item["logprob"]))) for item in listed]
-    except (TypeError, KeyError, ValueError, OverflowError):
+        known = [(str(item["token"]).strip(), _probability(item["logprob"])) for item in listed]
+    except (TypeError, KeyError, ValueError):
         raise UnreadableError("its log-probabilities are malformed") from None
-    return {verdict: sum(chance for text, chance in known if text == verdict) for verdict in verdicts}
+    chances = {verdict: sum(chance for text, chance in known if text == verdict) for verdict in verdicts}
+    if 0 in chances.values() and any(chances.values()) and str(token["token"]).strip() not in verdicts:
+        # The other's chance may be next to nothing or almost as much.
+        raise UnreadableError("it said something else, and only one verdict is among its likeliest tokens")
+    return chances
+
+
+def _probability(logprob: Any) -> float:
+    """Raises TypeError or ValueError where it is no log-probability; rounding may put one a little above 0."""
+    told = float(logprob)
+    if not told <= ABOVE_ZERO:
+        raise ValueError("no log-probability")
+    return math.exp(told)

@@ -33,6 +33,13 @@ def test_only_one_verdict_among_the_likeliest_is_certain_and_none_is_unreadable(
         read_reply(body(completion("x", {"x": -0.1, "y": -3})), "toy", TOKENS, reasoning=False)
 
 
+def test_where_something_else_was_said_both_verdicts_must_be_listed() -> None:
+    told = body(completion("I", {"I": log(0.9), "1": log(0.03), "2": log(0.01)}))
+    assert read_reply(told, "toy", TOKENS, reasoning=False).probability == pytest.approx(0.75)
+    with pytest.raises(UnreadableError, match="it said something else"):
+        read_reply(body(completion("I", {"I": log(0.9), "1": log(1e-6)})), "toy", TOKENS, reasoning=False)
+
+
 def test_after_reasoning_the_last_token_counts() -> None:
     told = body(completion("1 is good.\nVerdict: 2"))
     steps = [{"token": "1", "logprob": 0.0}, {"token": " ", "logprob": 0.0}]
@@ -44,6 +51,26 @@ def test_after_reasoning_the_last_token_counts() -> None:
     told["choices"][0]["logprobs"] = {"content": [*steps, last, {"token": "\n", "logprob": 0.0}]}
     reply = read_reply(told, "toy", TOKENS, reasoning=True)
     assert reply.probability == pytest.approx(exp(-2) / (exp(-2) + exp(-0.1)))
+
+
+def test_an_end_of_turn_behind_the_verdict_is_not_read_as_one() -> None:
+    told = body(completion("Verdict: 2"))
+    steps = [
+        {"token": "2", "logprob": log(0.8), "top_logprobs": [top("2", 0.8), top("1", 0.2)]},
+        {"token": "<|im_end|>", "logprob": log(0.9), "top_logprobs": [top("<|im_end|>", 0.9), top("1", 0.1)]},
+    ]
+    told["choices"][0]["logprobs"] = {"content": steps}
+    assert read_reply(told, "toy", TOKENS, reasoning=True).probability == pytest.approx(0.2)
+
+
+def test_a_reasoned_verdict_without_a_token_of_its_own_is_unreadable() -> None:
+    told = body(completion("Verdict: 2", {"Verdict: 2": -0.1}))
+    with pytest.raises(UnreadableError, match="its verdict is not a token of its own"):
+        read_reply(told, "toy", TOKENS, reasoning=True)
+
+
+def top(token: str, chance: float) -> dict[str, Any]:
+    return {"token": token, "logprob": log(chance)}
 
 
 @pytest.mark.parametrize(
@@ -67,6 +94,11 @@ def test_nothing_is_guessed(text: str, reasoning: bool) -> None:
         read_verdict(text, TOKENS, reasoning)
 
 
+def logprobs_of(logprob: Any) -> Any:
+    token = {"token": "1", "logprob": logprob}
+    return {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [token]}}]}
+
+
 @pytest.mark.parametrize(
     "told",
     [
@@ -75,6 +107,9 @@ def test_nothing_is_guessed(text: str, reasoning: bool) -> None:
         {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [{"token": "1"}]}}]},
         {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [{"token": "1", "logprob": "x"}]}}]},
         {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [{"token": "1", "logprob": 1e9}]}}]},
+        logprobs_of(float("nan")), logprobs_of(float("inf")), logprobs_of("nan"), logprobs_of("inf"), logprobs_of(1.0),
+        {"choices": [{"message": {"content": "1"}, "logprobs": {"content": [{"token": "1", "top_logprobs": 3}]}}]},
+        {"choices": [{"message": {"content": "maybe"}, "logprobs": {"content": 5}}]},
     ],
 )  # fmt: skip
 def test_what_is_no_completion_is_unreadable(told: Any) -> None:
