@@ -24,7 +24,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -101,12 +100,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run_methods(seed: int, methods: Sequence[str], split: str) -> dict[str, str]:
     """Run the flows of a seed, the judge being served while its labels are wanted; gives each method's run."""
-    names: dict[str, str] = {}
-    for ai in (False, True):
-        chosen = [method for method in methods if bool(METHODS[method].rival) == ai]
-        judge: AbstractContextManager[list[str]] = judge_served(seed) if ai and chosen else nullcontext([])
-        with judge as labels:
-            names |= {method: run_flow(method, seed, ["eval.split=" + split, *labels]) for method in chosen}
+    wanted = [f"eval.split={split}"]
+    names = {method: run_flow(method, seed, wanted) for method in methods if not METHODS[method].rival}
+    by_ai = [method for method in methods if METHODS[method].rival]
+    if by_ai:
+        with judge_served(seed) as labels:
+            names |= {method: run_flow(method, seed, [*wanted, *labels]) for method in by_ai}
     return names
 
 
