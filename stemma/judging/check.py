@@ -19,6 +19,8 @@ class Asked:
     order: str
     first: float
     """Chance that the pair's first answer is better, whichever was shown first."""
+    member: str = ""
+    """Which member of a panel gave it."""
 
 
 @dataclass(frozen=True)
@@ -116,10 +118,10 @@ def side(chance: float) -> float:
 
 def _asked(origin: dict[str, Any]) -> tuple[Asked, ...]:
     """The single answers on record, a panel's members' among them."""
-    rows = [*origin.get("orders", [])]
-    for member in origin.get("members", {}).values():
-        rows += member.get("orders", [])
-    return tuple(Asked(row["order"], row["probability"]) for row in rows)
+    told = {"": origin, **origin.get("members", {})}
+    return tuple(
+        Asked(row["order"], row["probability"], name) for name, one in told.items() for row in one.get("orders", [])
+    )
 
 
 def _share(values: Iterable[float]) -> Interval | None:
@@ -149,9 +151,10 @@ def _for_longer(trial: Trial, chance: float) -> float:
 def _same(trials: Iterable[Trial]) -> list[float]:
     same = []
     for trial in trials:
-        for order in dict.fromkeys(asked.order for asked in trial.asked):
-            sides = [side(asked.first) for asked in trial.asked if asked.order == order]
-            same += [float(len(set(sides)) == 1)] if len(sides) > 1 else []
+        prompts: dict[tuple[str, str], list[float]] = {}
+        for asked in trial.asked:
+            prompts.setdefault((asked.member, asked.order), []).append(side(asked.first))
+        same += [float(len(set(sides)) == 1) for sides in prompts.values() if len(sides) > 1]
     return same
 
 

@@ -42,7 +42,8 @@ class Intake:
         """
         good = {key: reply for key, reply in told.items() if isinstance(reply, Reply)}
         self._cache.keep({key: asdict(reply) for key, reply in good.items()})
-        self.replies |= good
+        # Where another answer is kept already, that one stands, so that the same run again gives the same.
+        self.replies |= {key: Reply(**kept) for key, kept in self._cache.find(good).items()}
         bad = [reply for reply in told.values() if isinstance(reply, UnreadableError)]
         self.broken.update(map(str, bad))
         if self.broken.total() > self._most_broken:

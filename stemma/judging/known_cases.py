@@ -28,9 +28,15 @@ class _Whole:
 
 def from_comparisons(comparisons: Sequence[Comparison], most: int, seed: int) -> list[KnownCase]:
     """Cases from people's held-out comparisons, at most so many."""
-    held_out = [row for row in comparisons if row.split == "validation" and row.judge is None]
+    held_out = [row for row in comparisons if row.split == "validation" and is_of_people(row)]
     draw = chance(seed, "comparisons to check a judge on")
     return [from_comparison(row, seed) for row in draw.sample(held_out, min(most, len(held_out)))]
+
+
+def is_of_people(row: Comparison) -> bool:
+    """Whether no AI judge made the comparison, neither alone nor with others."""
+    verdicts = (row.origin or {}).get("verdicts")
+    return row.judge is None and not (isinstance(verdicts, dict) and "judges" in verdicts)
 
 
 def from_comparison(row: Comparison, seed: int) -> KnownCase:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stemma.errors import ArtifactError, DataError
 from stemma.judging.check import Trial, trial_of_verdict
-from stemma.judging.known_cases import KnownCase, from_comparison
+from stemma.judging.known_cases import KnownCase, from_comparison, is_of_people
 from stemma.lineage.runs import artifact_id, find_run
 from stemma.lineage.store import Store
 from stemma.records.jsonl import read_rows
@@ -36,7 +36,9 @@ class Labels:
         """
         said: dict[tuple[str, str, str], list[float]] = {}
         given = [(row.prompt_id, row.first, row.second, _FIRST[row.choice]) for row in self.verdicts if _by_person(row)]
-        given = given or [(row.prompt_id, row.chosen, row.rejected, 1.0) for row in self.comparisons if not row.judge]
+        given = given or [
+            (row.prompt_id, row.chosen, row.rejected, 1.0) for row in self.comparisons if is_of_people(row)
+        ]
         for prompt, first, second, share in given:
             said.setdefault((prompt, first, second), []).append(share)
             said.setdefault((prompt, second, first), []).append(1 - share)
@@ -52,7 +54,7 @@ class Labels:
 
     def known_cases(self, seed: int) -> list[KnownCase]:
         """People's comparisons, ready to be put before a judge."""
-        return [from_comparison(row, seed) for row in self.comparisons if not row.judge]
+        return [from_comparison(row, seed) for row in self.comparisons if is_of_people(row)]
 
 
 def read_labels(root: Path, store: Store, name: str) -> Labels:

@@ -136,7 +136,7 @@ def _logprobs(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The log-probabilities at each token that is not blank; none where the server does not tell them."""
     told = choice.get("logprobs")
     content = told.get("content") if isinstance(told, dict) else None
-    tokens = content if isinstance(content, list) else []
+    tokens: list[Any] = content if isinstance(content, list) else []
     return [token for token in tokens if isinstance(token, dict) and str(token.get("token", "")).strip()]
 
 

@@ -1,12 +1,15 @@
 import os
 import signal
 import sqlite3
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from stemma.errors import WorkspaceError
 from stemma.judging.answer_cache import FILE, key_of, open_cache
+from stemma.judging.intake import Intake
+from stemma.judging.reply import Reply
 
 
 def test_what_is_kept_is_found_again_and_never_changes(tmp_path: Path) -> None:
@@ -53,6 +56,16 @@ def test_two_processes_share_it(tmp_path: Path) -> None:
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0, 0]
     with open_cache(tmp_path) as cache:
         assert len(cache.find(f"{name}{number}" for name in "xyz" for number in range(50))) == 150
+
+
+def test_the_answer_that_was_kept_first_is_the_one_that_counts(tmp_path: Path) -> None:
+    """Two at once may ask the same; the artifact says what every later run will find."""
+    with open_cache(tmp_path) as cache:
+        intake = Intake("toy", cache, print, ["a"], 1.0)
+        with open_cache(tmp_path) as other:
+            other.keep({"a": asdict(Reply(0.25, {"text": "2"}, 3))})
+        intake.take({"a": Reply(0.75, {"text": "1"}, 3)})
+    assert intake.replies == {"a": Reply(0.25, {"text": "2"}, 3)}
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:

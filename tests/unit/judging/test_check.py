@@ -53,6 +53,17 @@ def test_samples_of_one_order_tell_self_consistency() -> None:
     assert check([trial(1, 0.8, *same)]).consistency == wilson(1, 2)
 
 
+def test_members_of_a_panel_who_differ_are_not_one_who_changes_its_mind() -> None:
+    def origin(*chances: float) -> dict[str, object]:
+        return {"orders": [{"order": BOTH[0], "probability": chance} for chance in chances]}
+
+    told = {"members": {"a": {"probability": 1, **origin(1.0)}, "b": {"probability": 0, **origin(0.0)}}}
+    panel = verdict("p", "a", "b", "tie", judge="panel", probability=0.5, origin=told)
+    assert check([trial_of_verdict(panel, 1.0)]).consistency is None
+    told["members"]["b"] |= origin(0.0, 1.0)
+    assert check([trial_of_verdict(panel.model_copy(update={"origin": told}), 1.0)]).consistency == wilson(0, 1)
+
+
 def test_nothing_to_compare_gives_no_numbers() -> None:
     found = check([])
     assert found.agreement is None
@@ -115,6 +126,16 @@ def test_comparisons_stand_in_where_nobody_gave_verdicts() -> None:
     assert labels.people() == {("p0", "good", "bad"): 1.0, ("p0", "bad", "good"): 0.0}
     (known,) = labels.known_cases(0)
     assert known.people == (known.case.first.text == "good")
+
+
+def test_what_several_judges_made_together_is_no_label_of_people() -> None:
+    by_judges = comparison(0, origin={"verdicts": {"judges": {"one": 1, "other": 1}}})
+    by_both = comparison(1, annotator="ada", origin={"verdicts": {"annotators": {"ada": 1}, "judges": {"one": 1}}})
+    by_people = comparison(2, origin={"verdicts": {"annotators": {"ada": 1, "ben": 1}}})
+    labels = Labels("here", (), (by_judges, by_both, by_people))
+    assert {prompt for prompt, *_ in labels.people()} == {"p2"}
+    assert [known.case.prompt.id for known in labels.known_cases(0)] == ["p2"]
+    assert [known.case.prompt.id for known in from_comparisons(labels.comparisons, 9, 0)] == ["p2"]
 
 
 def test_held_out_comparisons_come_in_both_orders_and_only_from_people() -> None:
