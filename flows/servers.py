@@ -15,7 +15,7 @@ from stemma.errors import ServiceError
 from stemma.view.store import tracking_uri
 
 HOST = "127.0.0.1"
-SECONDS_TO_START = 60.0
+SECONDS_TO_START = 180.0
 SECONDS_TO_END = 15.0
 PR_SET_PDEATHSIG = 1
 

@@ -60,7 +60,7 @@ class Ui:
         )  # fmt: skip
         assert self.process.stdout is not None
         printed = self.process.stdout.readline()
-        assert self.api.removesuffix("/api") in printed, printed + (self.process.communicate()[0] or "")
+        assert printed.startswith("Prefect "), printed + (self.process.communicate()[0] or "")
 
     @property
     def api(self) -> str:
@@ -85,8 +85,15 @@ class Ui:
         return str(ask(f"{self.api}/deployments/{offered['id']}/create_flow_run", parameters)["id"])
 
     def state(self, run: str) -> dict[str, Any]:
-        state: dict[str, Any] = ask(f"{self.api}/flow_runs/{run}")["state"]
-        return state
+        deadline = time.monotonic() + SECONDS
+        while True:
+            try:
+                state: dict[str, Any] = ask(f"{self.api}/flow_runs/{run}")["state"]
+            except TimeoutError:
+                # A server that has just started answers late on a machine that is busy.
+                assert time.monotonic() < deadline
+                continue
+            return state
 
     def reaches(self, run: str, name: str) -> dict[str, Any]:
         """Wait until a run is in a state of that name."""

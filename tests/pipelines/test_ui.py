@@ -50,7 +50,7 @@ def servers(undisturbed: Project) -> Iterator[tuple[str, str]]:
     )
     assert process.stdout is not None
     printed = process.stdout.readline()
-    assert f"http://127.0.0.1:{ports[0]}" in printed, printed + (process.communicate()[0] or "")
+    assert printed.startswith(f"Prefect  http://127.0.0.1:{ports[0]}"), printed + (process.communicate()[0] or "")
     assert f"http://127.0.0.1:{ports[1]}" in process.stdout.readline()
     yield f"http://127.0.0.1:{ports[0]}/api", f"http://127.0.0.1:{ports[1]}"
     process.send_signal(signal.SIGINT)
@@ -58,7 +58,7 @@ def servers(undisturbed: Project) -> Iterator[tuple[str, str]]:
 
 
 def deployment(api: str, flow: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while True:
         try:
             found: dict[str, Any] = ask(f"{api}/deployments/name/{flow}/{flow}")
