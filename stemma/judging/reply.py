@@ -136,16 +136,16 @@ def _logprobs(choice: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The log-probabilities at each token that is not blank; none where the server does not tell them."""
     told = choice.get("logprobs")
     content = told.get("content") if isinstance(told, dict) else None
-    tokens: list[Any] = content if isinstance(content, list) else []
+    tokens = content if isinstance(content, list) else []
     return [token for token in tokens if isinstance(token, dict) and str(token.get("token", "")).strip()]
 
 
 def _token_of(verdict: str, tokens: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
     """The last token that is the verdict; the end of the turn may stand behind it."""
-    for token in reversed(tokens):
-        if str(token["token"]).strip() == verdict:
-            return token
-    raise UnreadableError("its verdict is not a token of its own")
+    found = [token for token in tokens if str(token["token"]).strip() == verdict]
+    if not found:
+        raise UnreadableError("its verdict is not a token of its own")
+    return found[-1]
 
 
 def _chances(token: Mapping[str, Any], verdicts: tuple[str, str]) -> dict[str, float]:

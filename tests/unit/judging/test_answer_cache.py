@@ -1,13 +1,15 @@
+import fcntl
 import os
 import signal
 import sqlite3
+import threading
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from stemma.errors import WorkspaceError
-from stemma.judging.answer_cache import FILE, key_of, open_cache
+from stemma.judging.answer_cache import FILE, LOCK, key_of, open_cache
 from stemma.judging.intake import Intake
 from stemma.judging.reply import Reply
 
@@ -66,6 +68,43 @@ def test_the_answer_that_was_kept_first_is_the_one_that_counts(tmp_path: Path) -
             other.keep({"a": asdict(Reply(0.25, {"text": "2"}, 3))})
         intake.take({"a": Reply(0.75, {"text": "1"}, 3)})
     assert intake.replies == {"a": Reply(0.25, {"text": "2"}, 3)}
+
+
+def test_who_opens_it_waits_while_another_makes_it(tmp_path: Path) -> None:
+    with (tmp_path / LOCK).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        db = sqlite3.connect(tmp_path / FILE, isolation_level=None, check_same_thread=False)
+        db.execute("create table other (key)")
+        db.execute("begin immediate")
+
+        def finish() -> None:
+            db.execute("commit")
+            fcntl.flock(held, fcntl.LOCK_UN)
+
+        threading.Timer(0.2, finish).start()
+        with open_cache(tmp_path) as cache:
+            assert cache.find(["a"]) == {}
+        db.close()
+
+
+def test_a_file_that_cannot_be_used_is_not_called_damaged(tmp_path: Path) -> None:
+    (tmp_path / FILE).mkdir()
+    words = r"answers\.db cannot be used .*; see that the disk has room"
+    with pytest.raises(WorkspaceError, match=words), open_cache(tmp_path):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkspaceError, match="cannot be used"), open_cache(tmp_path / "file"):
+        pass
+
+
+def test_damage_that_shows_later_is_told_too(tmp_path: Path) -> None:
+    with open_cache(tmp_path) as cache:
+        cache.keep({str(number): {"text": "x" * 300} for number in range(200)})
+    content = bytearray((tmp_path / FILE).read_bytes())
+    content[4096:] = b"\xa5" * (len(content) - 4096)
+    (tmp_path / FILE).write_bytes(content)
+    with pytest.raises(WorkspaceError, match="is damaged"), open_cache(tmp_path) as cache:
+        cache.find(["7"])
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
