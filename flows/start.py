@@ -26,6 +26,8 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
         os.environ["PREFECT_API_URL"] = api
     # The display tells a person what Prefect's console log would tell; the log still reaches the Prefect server.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    # Prefect's own 20 s are not enough for its temporary server where the machine is busy with training.
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     from flows.dpo import dpo
     from flows.rlaif import rlaif
     from flows.rlhf import rlhf
