@@ -157,6 +157,8 @@ def _revise(options: argparse.Namespace) -> int:
     from stemma.judging.revise import revise
     from stemma.judging.writers import writer_for
 
+    if options.most < 0 or options.max_tokens < 1:
+        raise SettingsError("--most takes 0 or more, and --max-tokens 1 or more")
     root = find_project(Path.cwd())
     settings = _settings(root, options)
     judge = _writing_judge(settings, options.judge)

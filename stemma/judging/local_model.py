@@ -119,16 +119,18 @@ class _Asking:
         self._verdicts = verdicts
         self._config = config
         self._tokens = [verdict_tokens(self._tokenizer, verdict) for verdict in verdicts]
+        self._room = context_of(self._model) - 1
+        if config.reasoning:
+            self._room -= config.max_tokens + len(encode_texts(self._tokenizer, [f"\n{VERDICT_LINE}"])[0])
 
     def encode(self, prompts: Sequence[Conversation]) -> list[Ids]:
         return encode_prompts(self._tokenizer, prompts)
 
     def answers(self, prompts: Sequence[Ids]) -> list[Reply | UnreadableError]:
         """Answer one batch; a prompt beyond the model's context is not cut short, and gets no answer."""
-        room = context_of(self._model) - (self._config.max_tokens if self._config.reasoning else 1)
-        fitting = [prompt for prompt in prompts if len(prompt) <= room]
+        fitting = [prompt for prompt in prompts if len(prompt) <= self._room]
         replies = iter(self._read(fitting) if fitting else [])
-        return [next(replies) if len(prompt) <= room else TOO_LONG for prompt in prompts]
+        return [next(replies) if len(prompt) <= self._room else TOO_LONG for prompt in prompts]
 
     def _read(self, prompts: Sequence[Ids]) -> list[Reply | UnreadableError]:
         reasons = [""] * len(prompts)

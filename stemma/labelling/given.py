@@ -24,7 +24,7 @@ def read_people(folder: Path = LABELS) -> list[Verdict]:
     if not verdicts:
         raise DataError(
             f"{path} holds no verdicts: label a batch first (a flow with label.source=human makes one and waits for "
-            "it), or bring a file with `stemma label import`"
+            "it), or bring a file with `stemma label import FILE --out DIR` and copy its verdicts.jsonl there"
         )
     return verdicts
 

@@ -98,6 +98,14 @@ def test_what_is_missing_is_told(project: Path, capsys: pytest.CaptureFixture[st
     assert "name one judge of ai_label.judges with --judge NAME; there are: none" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("wrong", [("--most", "-3"), ("--max-tokens", "0")])
+def test_numbers_that_will_not_do_are_refused(
+    project: Path, capsys: pytest.CaptureFixture[str], wrong: tuple[str, str]
+) -> None:
+    assert main(["judge", "revise", str(project / "revised.jsonl"), *wrong]) == 2
+    assert "--most takes 0 or more, and --max-tokens 1 or more" in capsys.readouterr().err
+
+
 def test_revise_writes_demonstrations(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("data", "sample"):
         (project / "artifacts" / name).mkdir()

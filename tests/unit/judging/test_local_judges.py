@@ -13,13 +13,13 @@ from stemma.errors import ArtifactError, SettingsError
 from stemma.judging.ai_settings import AiJudgeConfig, LocalConfig, PanelConfig, RewardModelConfig
 from stemma.judging.case import Case, verdict_of
 from stemma.judging.constitution import ComparePrompt
-from stemma.judging.local_model import LocalModel
+from stemma.judging.local_model import LocalModel, _Asking
 from stemma.judging.reward_judge import RewardModelJudge
 from stemma.judging.seating import seat
 from stemma.judging.text_judge import Bench
 from stemma.judging.weights import weights_sha256
 from stemma.models.chat import encode_prompts
-from stemma.models.policy import load_policy, save_policy, trainable_policy
+from stemma.models.policy import context_of, load_policy, save_policy, trainable_policy
 from stemma.models.tokenizer import load_tokenizer
 from stemma.records.types import Message
 from stemma.stage.manifest import write_manifest
@@ -117,6 +117,18 @@ def test_a_prompt_beyond_the_context_gets_no_verdict(model: Path, tmp_path: Path
     assert opinions[0] is not None
     assert opinions[1] is None
     assert judge.broken == {"the prompt is longer than the model's context": 2}
+
+
+def test_reasons_and_the_question_for_the_verdict_fit_the_context_with_the_prompt(model: Path) -> None:
+    policy, tokenizer = load_policy(model, MACHINE), load_tokenizer(model)
+    read: list[int] = []
+    policy.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["attention_mask"].shape[1]), with_kwargs=True
+    )
+    config = LocalConfig.model_validate(local(model, reasoning=True, max_tokens=20).model_dump())
+    asking = _Asking((policy, tokenizer), ("1", "2"), config)
+    asking.answers([[7] * length for length in range(1, context_of(policy))])
+    assert context_of(policy) - 5 < max(read) <= context_of(policy)
 
 
 def test_verdicts_of_several_tokens_are_refused(model: Path, tmp_path: Path) -> None:
