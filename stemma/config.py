@@ -1,5 +1,6 @@
 """Settings: read from params.yaml, changed by `--set`, checked all at once."""
 
+import re
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from difflib import get_close_matches
@@ -128,6 +129,10 @@ def parse_settings(model: type[S], values: Mapping[str, Any], where: str) -> S:
         raise SettingsError("\n".join([f"{where} has {_count(faults)}:", *faults])) from None
 
 
+_LOGIN = re.compile(r"//[^/@\s]+@")
+"""Who logs in with which password, in an address: a message may be shown or logged anywhere."""
+
+
 def _count(faults: list[str]) -> str:
     return "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
 
@@ -141,7 +146,7 @@ def _fault(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "missing":
         return f"  {key}: missing; give it a value"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"  {key}: {message}, got {fault['input']!r}"
+    return f"  {key}: {message}, got {_LOGIN.sub('//…@', repr(fault['input']))}"
 
 
 def _keys_at(model: type[BaseModel], parents: list[str]) -> list[str]:

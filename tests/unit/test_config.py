@@ -42,6 +42,12 @@ def test_all_faults_at_once_with_the_nearest_name() -> None:
     ]
 
 
+def test_a_login_in_a_refused_address_is_not_repeated() -> None:
+    with pytest.raises(SettingsError, match=r"got 'http://…@host/v1'") as caught:
+        parse_settings(Outer, {"seed": "http://ann:geheim@host/v1"}, "x")
+    assert "geheim" not in str(caught.value)
+
+
 def test_an_infinite_number_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"dpo\.beta: should be a finite number"):
         parse_settings(Outer, {"dpo": {"beta": float("inf")}}, "x")
