@@ -108,8 +108,8 @@ class Place:
         """
         if not self._told(self._odb.fs.exists, self._odb.path):
             raise WorkspaceError(
-                f"{self.name} holds nothing at {self._odb.path}: nothing was pushed, or its server or disk is not there. "
-                "Look at its address with `dvc remote list`; `dvc push` fills it"
+                f"{self.name} holds nothing at {self._odb.path}: nothing was pushed, or its server or disk is not "
+                "there. Look at its address with `dvc remote list`; `dvc push` fills it"
             )
         return set(self._told(self._listed))
 
