@@ -1,6 +1,8 @@
 """`stemma label …` as a person types it."""
 
+import logging
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -46,9 +48,12 @@ def test_a_batch_from_invitation_to_close(tmp_path: Path, capsys: pytest.Capture
     store.close_connections()
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import socket
-
+def test_a_port_that_is_taken_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("stemma.labelling", "stemma.labelling.access"):
+        # The server logs to this test's stderr, which is gone after it.
+        monkeypatch.setattr(logging.getLogger(name), "handlers", [])
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
