@@ -25,7 +25,7 @@ test-runs:
 	pytest tests/pipelines
 
 test-parts:
-	pytest tests/architecture tests/unit tests/lineage tests/promotion tests/export tests/stages
+	pytest tests/architecture tests/unit tests/labelling_web tests/lineage tests/promotion tests/export tests/stages
 
 check: .venv/dev
 	ruff format --check .
