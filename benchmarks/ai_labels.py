@@ -12,7 +12,7 @@ from statistics import fmean
 from stemma.errors import ArtifactError
 from stemma.evaluation.intervals import Interval, mean_interval
 from stemma.evaluation.side_by_side import SideBySide
-from stemma.judging.check import Check, Trial, check
+from stemma.judging.check import Check, check
 from stemma.judging.labelled import read_labels, trials
 from stemma.lineage.runs import artifact_id, find_run
 from stemma.lineage.store import Store
@@ -88,15 +88,13 @@ def judge_rows(root: Path, seed: int, ai_run: str, people_run: str) -> list[tupl
     """How often judge and people agree with the gold rule on all sampled pairs of a seed, and with each other."""
     with Store(root) as store:
         gold = gold_verdicts(root, store, ai_run)
-        people = read_labels(root, store, people_run).people()
+        people = read_labels(root, store, people_run)
         judged = read_labels(root, store, ai_run).judged()
-    own = check(
-        [Trial(first, second, gold[key], share, ()) for key, share in people.items() for _, first, second in [key]]
-    )
-    rows = [judge_row(seed, "people", "gold", own)]
+    theirs = [verdict for verdict in people.verdicts if verdict.annotator]
+    rows = [judge_row(seed, "people", "gold", check(trials(theirs, gold)))]
     for name, verdicts in judged.items():
         rows.append(judge_row(seed, name, "gold", check(trials(verdicts, gold))))
-        rows.append(judge_row(seed, name, "people", check(trials(verdicts, people))))
+        rows.append(judge_row(seed, name, "people", check(trials(verdicts, people.people()))))
     return rows
 
 
