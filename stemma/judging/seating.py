@@ -18,7 +18,11 @@ def seat(config: AiJudgeConfig, machine: MachineConfig, bench: Bench) -> AiJudge
         from stemma.judging.panel import Panel
 
         return Panel(config.name, [seat(member, machine, bench) for member in config.members])
-    if not isinstance(config, RewardModelConfig) and config.reasoning and not bench.constitution.compare.with_reasons:
+    if (
+        not isinstance(config, RewardModelConfig)
+        and config.reasoning
+        and bench.constitution.compare.with_reasons is None
+    ):
         raise SettingsError(
             f"judge {config.name} is to reason, and constitution {bench.constitution.name} does not say how its "
             "verdict is to end: write compare.with_reasons, or set reasoning to false"

@@ -307,7 +307,7 @@ def test_reasoning_needs_room_and_a_prompt(tmp_path: Path) -> None:
         EndpointConfig.model_validate(fields)
     thoughtful = EndpointConfig.model_validate({**fields, "max_tokens": 300})
     with bench(tmp_path) as shared:
-        mute = shared.constitution.compare.model_copy(update={"with_reasons": ""})
+        mute = shared.constitution.compare.model_copy(update={"with_reasons": None})
         constitution = shared.constitution.model_copy(update={"compare": mute})
         with pytest.raises(SettingsError, match=r"write compare\.with_reasons, or set reasoning to false"):
             seat(thoughtful, MACHINE, Bench(**{**vars(shared), "constitution": constitution}))
