@@ -77,7 +77,7 @@ def chat_server(answer: Answer) -> Iterator[ChatServer]:
             self.send_header("Content-Length", str(len(answered.body)))
             self.end_headers()
             if answered.cut:
-                self.wfile.write(answered.body[:5])
+                self.wfile.write(answered.body[: len(answered.body) // 2])
                 self.close_connection = True
                 self.connection.close()
                 return

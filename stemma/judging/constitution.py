@@ -52,8 +52,8 @@ class ComparePrompt(Settings):
     briefly: Words = ""
     """Added to the user's turn where the judge is to say its verdict at once."""
     with_reasons: Words | None = None
-    """Added instead where it is to reason first; its last line is then to be `Verdict: 1` or `Verdict: 2`. Empty where the
-    judge was trained to end so."""
+    """Added instead where it is to reason first; its last line is then to be `Verdict: 1` or `Verdict: 2`. Empty where
+    the judge was trained to end so."""
     verdicts: tuple[str, str] = ("1", "2")
     """The tokens that stand for the answer shown first and the one shown second."""
 
