@@ -72,21 +72,26 @@ def family_of(index: Index, model: Model) -> Family:
     return Family(model.derivation.artifact, members)
 
 
+NAME_WIDTH = 8
+"""Columns for an artifact's name, where those beside it are no longer."""
+
+
 def tree_lines(family: Family) -> list[str]:
     """Draw a family, an artifact a line; what is drawn already is named again but not unfolded."""
     lines: list[str] = []
     seen: set[str] = set()
-    waiting = [(family.root, "", "")]
+    waiting = [(family.root, "", "", NAME_WIDTH)]
     while waiting:
-        dvc_id, first, rest = waiting.pop()
+        dvc_id, first, rest, width = waiting.pop()
         member = family.members[dvc_id]
         again = dvc_id in seen and bool(member.parents)
         seen.add(dvc_id)
         size = size_text(member.size)
-        lines.append(f"{first}{member.name:<8} {dvc_id[:10]}  {size:>9}" + ("  (above)" if again else ""))
+        lines.append(f"{first}{member.name:<{width}} {dvc_id[:10]}  {size:>9}" + ("  (above)" if again else ""))
         if not again:
-            branches = [(parent, f"{rest}├── ", f"{rest}│   ") for parent in member.parents[:-1]]
-            branches += [(parent, f"{rest}└── ", f"{rest}    ") for parent in member.parents[-1:]]
+            width = max(NAME_WIDTH, *(len(family.members[parent].name) for parent in member.parents), 0)
+            branches = [(parent, f"{rest}├── ", f"{rest}│   ", width) for parent in member.parents[:-1]]
+            branches += [(parent, f"{rest}└── ", f"{rest}    ", width) for parent in member.parents[-1:]]
             waiting += reversed(branches)
     return lines
 
