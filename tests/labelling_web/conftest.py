@@ -106,7 +106,8 @@ def served_site(tmp_path: Path) -> Iterator[ServedSite]:
     opened.stop()
 
 
-@pytest.fixture(scope="session")
+# Of a module and not of the session: while it is open, no other test can run an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Generator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
