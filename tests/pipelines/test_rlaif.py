@@ -23,10 +23,12 @@ SHORT = ("reward.epochs=1", "ppo.updates=1", "eval.prompts=10")
 
 def test_rlaif_trains_on_a_judges_labels_and_keeps_their_origin(undisturbed: Project, tmp_path: Path) -> None:
     folder = tiny_artifact(tmp_path / "judge", context=256)
-    (undisturbed.path / "inputs" / "constitutions" / "tiny.yaml").write_text(CONSTITUTION)
+    constitution = undisturbed.path / "inputs" / "constitutions" / "tiny.yaml"
+    constitution.write_text(CONSTITUTION)
     judge = f"{{kind: local, name: toy, model: {folder}}}"
     settings = [f"ai_label.judges=[{judge}]", "ai_label.constitution=tiny", "ai_label.least_agreement=0", *SHORT]
     undisturbed.run("rlaif", "by-ai", *(word for setting in settings for word in ("--set", setting)))
+    constitution.unlink()  # the run has it; what other tests run on this project must not
     run = undisturbed.found("by-ai")
     assert list(run.made)[:2] == ["ai_label", "label"]
     recorded = json.loads(json.dumps(run.lock["ai_label"]["params"]["params.yaml"]["ai_label"]))["judges"][0]
@@ -40,7 +42,7 @@ def test_rlaif_trains_on_a_judges_labels_and_keeps_their_origin(undisturbed: Pro
         assert "up to date" in undisturbed.dvc("status")
     finally:
         undisturbed.git("checkout", "--quiet", ".")
-        undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")
+        undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock", "inputs")
 
 
 def test_a_judge_is_checked_against_the_people_of_another_run(undisturbed: Project, tmp_path: Path) -> None:
