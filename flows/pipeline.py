@@ -11,10 +11,9 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from pydantic import BaseModel
 
+from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning
 from flows.display import Display
-from flows.hardware import resolve
 from flows.human_labels import Halt, People, asked_people
-from flows.judges import with_judges
 from flows.projection import Projection
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
@@ -26,20 +25,15 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.registering import register_shared
-from stemma.lineage.runs import list_runs, run_message
+from stemma.lineage.runs import run_message
 from stemma.lineage.sharing import shared_through
-from stemma.lineage.workspace import DATA, open_workspace
+from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-FLOWS = ("rlhf", "dpo")
-"""The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
-TRAINS_AS = {"rlaif": "rlhf"}
-"""A flow that has none, and the one whose stages it takes."""
 
 
 class FlowReport(BaseModel):
@@ -71,21 +65,23 @@ def run_pipeline(
     """
     name = name or run_name()
     root = find_project(Path.cwd())
-    settings = settings.model_copy(update={"machine": resolve(settings.machine)})
-    settings, files = _with_inputs(root, with_judges(root, settings))
-    values = stage_values(settings)
-    values["flows"] = {known: [known] if known == TRAINS_AS.get(flow, flow) else [] for known in FLOWS}
+    beginning = begin(root, flow, settings, name)
+    settings = beginning.settings
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
         Projection(root, display.say) as projection,
         asked_people(root, settings, name) as people,
-        open_workspace(root, name, values, files) as workspace,
+        open_workspace(root, name, beginning.start, beginning.params, beginning.files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
+        exchange_of(root, display.say) as exchange,
     ):
-        log, earlier, waited = get_run_logger().info, list_runs(root), people is not None and people.were_asked()
-        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), waited)
-        ended = _FlowRun(flow, stages, policy, runner, people).carry_out()
+        keep_beginning(beginning, workspace, display.say)
+        log, waited = get_run_logger().info, people is not None and people.were_asked()
+        runner = StageRunner(
+            workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root), waited, exchange
+        )
+        ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people))
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
 
@@ -150,8 +146,9 @@ class _FlowRun:
             "Dirty": str(workspace.dirty).lower(),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
         }
-        with lock(workspace.root / ".stemma" / "experiments.lock"):
-            self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
+        if not any(run.name == workspace.name for run in self.runner.earlier):
+            with lock(workspace.root / ".stemma" / "experiments.lock"):
+                self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
         self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
@@ -169,6 +166,8 @@ class _FlowRun:
         if set(self.runner.artifacts.values()) & set(self.runner.tainted):
             say("not pushed: it holds what was forgotten on request, or descends from it")
             return
+        if self.runner.exchange:
+            self.runner.exchange.settle()
         try:
             run_dvc(root, "exp", "push", "--force", remote, name)
             say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
@@ -203,13 +202,19 @@ class _FlowRun:
         return self.runner.metrics(f"eval_{self.policy}")
 
 
+def _to_its_end(run: _FlowRun) -> FlowReport | Halt:
+    """Carry a run out, and drop the record of its beginning unless it goes on later."""
+    root = run.runner.workspace.root
+    try:
+        ended = run.carry_out()
+    except Exception:
+        drop_beginning(root)
+        raise
+    if not isinstance(ended, Halt) or ended.progress is None:
+        drop_beginning(root)
+    return ended
+
+
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:
     """A Prefect task round a step; DVC alone decides what is up to date, so Prefect caches nothing."""
     return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(function)
-
-
-def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:
-    """The settings with the user's files as they will lie in the workspace, and the files to take in."""
-    files = [(root / file).resolve() for file in settings.data.files]
-    data = settings.data.model_copy(update={"files": tuple(f"{DATA}/{file.name}" for file in files)})
-    return settings.model_copy(update={"data": data}), files

@@ -12,11 +12,12 @@ from flows.settings import FlowSettings, section
 from flows.watch import Event, Watch
 from stemma.errors import StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
+from stemma.lineage.exchange import Exchange
 from stemma.lineage.explain import explain
 from stemma.lineage.locks import lock
 from stemma.lineage.runs import Run, artifact_id, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
-from stemma.stage.definition import stage_key
+from stemma.stage.definition import scratch_name
 from stemma.view.live_run import MlflowView
 
 
@@ -36,6 +37,8 @@ class StageRunner:
     """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
     has_waited: bool = False
     """Whether this run waited for people, and now begins anew: what no run on record made, it made before."""
+    exchange: Exchange | None = None
+    """With other machines, where the project is shared."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
@@ -47,12 +50,18 @@ class StageRunner:
         Raises StemmaError with the stage's own message where it fails.
         """
         definition = self.pipeline.definitions[stage]
-        scratch = self.workspace.root / ".stemma" / "scratch"
+        folder = self.workspace.root / ".stemma" / "scratch"
         values = section(self.settings, definition.cmd.split()[2].removeprefix("tasks."))
         self.projection.post(MlflowView.begin_stage, stage, values)
-        with lock(scratch / f"{stage}-{stage_key(self.workspace.path, definition)[:16]}.flow.lock"):
+        scratch = folder / scratch_name(self.workspace.path, definition)
+        with lock(scratch.with_name(f"{scratch.name}.flow.lock")):
             check_disk(self.workspace.root)
-            return self._reproduce(stage)
+            if self.exchange:
+                self.exchange.begin(self.pipeline, stage, scratch)
+            made = self._reproduce(stage)
+            if self.exchange:
+                self.exchange.end(self.pipeline, stage, scratch, ran=stage in self.ran)
+            return made
 
     def _reproduce(self, stage: str) -> str:
         logs = self.workspace.logs

@@ -2,17 +2,19 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.config import Values, write_yaml
 from stemma.errors import DataError, WorkspaceError
-from stemma.lineage.dvc import run_dvc, share_cache
+from stemma.lineage.dvc import default_remote, run_dvc, share_cache
 from stemma.lineage.git import Git
 from stemma.lineage.locks import lock, try_lock
-from stemma.lineage.runs import list_runs
+from stemma.lineage.runs import Run
+from stemma.lineage.start import Start
+from stemma.lineage.tracked import INPUTS
 from stemma.stage.definition import PARAMS_FILE
 
 DATA = "inputs/data"
@@ -39,23 +41,21 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(root: Path, name: str, params: Values, files: Sequence[Path]) -> Iterator[Workspace]:
+def open_workspace(root: Path, name: str, start: Start, params: Values, files: Sequence[Path]) -> Iterator[Workspace]:
     """Make the run's worktree, write its settings and take in its raw files; remove the worktree at the end.
 
-    Raises WorkspaceError where the name is taken or unfit, the repository has no commit, or the disk is full; DataError
-    where a raw file cannot be read.
+    Raises WorkspaceError where the name is unfit or the disk is full; DataError where a raw file cannot be read.
     """
-    _check_name(root, name)
+    _check_name(name)
     check_disk(root)
     _check_files(files)
-    commit = Git(root).head()
     folder = root / ".stemma" / "workspaces"
     with try_lock(folder / f"{name}.lock") as held:
         if not held:
             raise WorkspaceError(f"run {name} is in progress; wait for it, or choose another --name")
         with lock(root / ".stemma" / "worktrees.lock"):
             swept = sweep(root, own=name)
-            workspace = _create(root, folder / name, commit, swept)
+            workspace = _create(root, folder / name, start, swept)
         try:
             _take_in(workspace, files)
             write_yaml(workspace.path / PARAMS_FILE, params)
@@ -79,6 +79,14 @@ def sweep(root: Path, own: str) -> tuple[str, ...]:
     return tuple(dead)
 
 
+def check_unused(runs: Iterable[Run], name: str) -> None:
+    """Raise WorkspaceError where a run of that name is on record."""
+    if any(run.name == name for run in runs):
+        raise WorkspaceError(
+            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
+        )
+
+
 def check_disk(root: Path) -> None:
     """Raise WorkspaceError where too little of the disk is free to begin."""
     free = shutil.disk_usage(root).free
@@ -90,13 +98,9 @@ def check_disk(root: Path) -> None:
         )
 
 
-def _check_name(root: Path, name: str) -> None:
+def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name.endswith(".lock"):
         raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
-    if any(run.name == name for run in list_runs(root)):
-        raise WorkspaceError(
-            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
-        )
 
 
 def _check_files(files: Sequence[Path]) -> None:
@@ -107,13 +111,11 @@ def _check_files(files: Sequence[Path]) -> None:
         raise DataError("\n".join(["data.files names files that cannot be taken in:", *faults]))
 
 
-def _create(root: Path, path: Path, commit: str, swept: tuple[str, ...]) -> Workspace:
+def _create(root: Path, path: Path, start: Start, swept: tuple[str, ...]) -> Workspace:
     git = Git(root)
-    tree = git.working_tree()
-    dirty = tree != git.run("rev-parse", f"{commit}^{{tree}}")
-    git.run("worktree", "add", "--quiet", "--detach", str(path), commit)
-    if dirty:
-        Git(path).run("read-tree", "-m", "-u", commit, tree)
+    git.run("worktree", "add", "--quiet", "--detach", str(path), start.commit)
+    if start.tree != git.run("rev-parse", f"{start.commit}^{{tree}}"):
+        Git(path).run("read-tree", "-m", "-u", start.commit, start.tree)
     local = root / ".dvc" / "config.local"
     if local.exists():
         shutil.copyfile(local, path / ".dvc" / "config.local")
@@ -123,7 +125,14 @@ def _create(root: Path, path: Path, commit: str, swept: tuple[str, ...]) -> Work
     logs.mkdir(parents=True)
     (path / ".stemma").mkdir(exist_ok=True)
     (path / ".stemma" / "watched").symlink_to(logs)
-    return Workspace(path.name, root, path, commit, dirty, logs, swept)
+    return Workspace(path.name, root, path, start.commit, start.dirty, logs, swept)
+
+
+def pull_raw(workspace: Workspace) -> None:
+    """Put the raw inputs in place that a run took in on another machine, from the cache or the remote."""
+    tracked = [str(file.relative_to(workspace.path)) for file in (workspace.path / INPUTS).rglob("*.dvc")]
+    if tracked:
+        run_dvc(workspace.path, "pull" if default_remote(workspace.root) else "checkout", *sorted(tracked))
 
 
 def _take_in(workspace: Workspace, files: Sequence[Path]) -> None:

@@ -24,7 +24,7 @@ from stemma.stage.definition import (
     PARAMS_FILE,
     StageDefinition,
     read_definition,
-    stage_key,
+    scratch_name,
 )
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
@@ -106,7 +106,7 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
 @contextmanager
 def _scratch(definition: StageDefinition) -> Iterator[Path]:
     root = Path(os.environ.get(SCRATCH_VARIABLE, ".stemma/scratch"))
-    folder = root / f"{definition.name}-{stage_key(Path.cwd(), definition)[:16]}"
+    folder = root / scratch_name(Path.cwd(), definition)
     folder.mkdir(parents=True, exist_ok=True)
     with (root / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

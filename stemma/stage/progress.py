@@ -15,6 +15,8 @@ from typing import Any
 from stemma.errors import TrainingError
 
 HISTORY = "history.csv"
+ROWS = "history.jsonl"
+"""The history while a stage works, in its scratch folder."""
 SECONDS_BETWEEN_LINES = 5.0
 
 
@@ -29,7 +31,7 @@ class Progress:
 
     def __init__(self, stage: str, scratch: Path, events: Path | None = None) -> None:
         self._stage = stage
-        self._rows = scratch / "history.jsonl"
+        self._rows = scratch / ROWS
         self._events = events
         self._started: tuple[float, int] | None = None
         self._last_line = 0.0

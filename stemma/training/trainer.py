@@ -17,7 +17,7 @@ from transformers import (
 from stemma.errors import SettingsError
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
-from stemma.training.checkpoints import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
+from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
 from stemma.training.settings import LOGGING_STEPS, TrainerSettings
 
 EVERY_TRAINER = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
