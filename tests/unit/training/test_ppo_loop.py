@@ -2,6 +2,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,9 +14,11 @@ from stemma.sampling.decoding import Decoding
 from stemma.sampling.rollouts import PpoModels, Scaling
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
+from stemma.training.checkpoints import load_checkpoint
 from stemma.training.ppo import train_ppo
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
+from tests.breaking import weight_broken_by_step
 from tests.tiny import MACHINE, tiny_artifact, tiny_stage
 from tests.tiny_reward import tiny_reward_artifact
 
@@ -97,6 +100,27 @@ def test_divergence_is_told_and_not_saved(artifacts: Path, tmp_path: Path) -> No
     with pytest.raises(TrainingError, match=r"ppo diverged: .* at step 1 of 5\. Lower ppo\.learning_rate"):
         train(exploding, stage, SETTINGS.model_copy(update={"checkpoint_every": 1}))
     assert not (stage.scratch / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("update", [1, 4])
+def test_weights_that_are_not_finite_become_no_checkpoint(update: int, artifacts: Path, tmp_path: Path) -> None:
+    stage, settings = tiny_stage(tmp_path, "ppo"), SETTINGS.model_copy(update={"checkpoint_every": 1})
+    kept = f"the step checkpoint of step {update - 1}" if update > 1 else "no step checkpoint yet"
+    message = rf"ppo diverged: .* is not finite at step {update} of 5\. .* {kept}\."
+    with weight_broken_by_step(2 * update), pytest.raises(TrainingError, match=message):
+        train(load(artifacts), stage, settings)
+    checkpoint = load_checkpoint(stage.scratch / "checkpoints")
+    assert (checkpoint.step if checkpoint else 0) == update - 1
+    weights = checkpoint.state["policy"] if checkpoint else {}
+    assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_a_policy_that_cannot_be_sampled_from_any_more_has_diverged(artifacts: Path, tmp_path: Path) -> None:
+    models: Any = load(artifacts)
+    with torch.no_grad():
+        models.policy.model.norm.weight.fill_(3e38)  # finite, and the logits are not
+    with pytest.raises(TrainingError, match=r"ppo diverged: .* at step 1 of 5\."):
+        train(models, tiny_stage(tmp_path, "ppo"))
 
 
 def learn_to_end(artifacts: Path, root: Path, kl_coef: float) -> list[dict[str, float]]:
