@@ -104,7 +104,7 @@ WATCH = {
     "watch/entropy": Metric("Mean entropy of the policy's next-token distributions over the same answers, in nats."),
     "watch/stopped": Metric(
         "Why PPO was stopped before its last update: 0 it was not, 1 the reward model's score had risen and the "
-        "judge's fallen since the judge's best look, 2 watch/kl was above ppo.watch.kl_budget."
+        "judge's fallen since an earlier look, 2 watch/kl was above ppo.watch.kl_budget."
     ),
     "watch/saved_update": Metric(
         "The update whose policy was saved: the last, or where PPO was stopped, that of the judge's best look."

@@ -19,7 +19,7 @@ from stemma.stage.door import Stage
 from stemma.training.ppo_learner import Learner
 from stemma.training.ppo_probe import Probe, load_probe
 from stemma.training.ppo_settings import PpoSettings
-from stemma.training.ppo_stop_rule import Look, Reason, StopRule
+from stemma.training.ppo_stop_rule import Fall, Look, Reason, StopRule
 from stemma.training.ppo_watch_settings import WatchSettings, updates_to_look_after
 from stemma.training.trained_weights import copy_weights, trained_weights
 
@@ -47,11 +47,11 @@ class Watch:
         look, metrics = self._probe.ask(learner, update)
         if not all(map(math.isfinite, metrics.values())):
             return metrics  # training diverged, as who logs them will say
-        self._rule.add(look)
+        fall = self._rule.add(look)
         if self._rule.best is look:
             weights = trained_weights(learner.models.policy)
             self._best_weights = {name: weight.to("cpu", copy=True) for name, weight in weights.items()}
-        self.message = self._message(look)
+        self.message = self._message(look, fall)
         return metrics
 
     def put_back(self, learner: Learner) -> None:
@@ -79,22 +79,20 @@ class Watch:
         self._rule.restore(state["rule"])
         self._best_weights = dict(state["best_weights"])
 
-    def _message(self, look: Look) -> str:
-        best = self._rule.best
+    def _message(self, look: Look, fall: Fall | None) -> str:
+        best, prompts = self._rule.best, len(self._probe.prompts)
         if not self._rule.reason or best is None:
             return ""
-        prompts = len(self._probe.prompts)
-        if self._rule.reason == "kl":
+        why = (
+            f"on {prompts} validation prompts the policy is {look.kl:.3g} nats an answer from its reference, and "
+            f"ppo.watch.kl_budget is {self._settings.kl_budget:.3g}"
+        )
+        if self._rule.reason == "judge" and fall:
+            scores, judged = fall.scores, fall.judged
             why = (
-                f"on {prompts} validation prompts the policy is {look.kl:.3g} nats an answer from its reference, and "
-                f"ppo.watch.kl_budget is {self._settings.kl_budget:.3g}"
-            )
-        else:
-            scores, judged = self._rule.since_best(look)
-            why = (
-                f"since update {best.update} the reward model's score rose by {scores.estimate:.3g} (at least "
+                f"since update {fall.since} the reward model's score rose by {scores.estimate:.3g} (at least "
                 f"{scores.low:.3g}) and the judge's fell by {-judged.estimate:.3g} (at least {-judged.high:.3g}) on "
-                f"the same {prompts} validation prompts, looks in a row that show it: {self._rule.shown}"
+                f"the same {prompts} validation prompts, shown at {self._rule.shown} looks in a row"
             )
         return (
             f"the watch stops training after update {look.update} of {self._updates}: {why}. The policy of update "

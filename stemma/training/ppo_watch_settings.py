@@ -13,7 +13,7 @@ class WatchSettings(Settings):
     prompts: int = Field(128, ge=2)
     """Validation prompts of a look, at most, drawn by the seed; no more than ppo.rollouts needs no more memory."""
     patience: int = Field(2, ge=1)
-    """Looks in a row that must show the reward model's score above and the judge's below their best look's."""
+    """Looks in a row that must show it; at 1, a dip from which PPO recovers by itself stops it too."""
     kl_budget: float = Field(20.0, gt=0)
     """Most nats an answer that the policy may be from its reference; 20 is what a promotion allows."""
 

@@ -1,4 +1,3 @@
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
 from tests.breaking import weight_broken_by_step
 from tests.tiny import MACHINE, tiny_artifact, tiny_stage
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
 
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9]]
 SETTINGS = PpoSettings(updates=5, rollouts=8, minibatches=2, max_new_tokens=4, learning_rate=1e-2, checkpoint_every=2)
@@ -144,22 +143,6 @@ def test_ppo_learns_what_the_reward_model_prefers(artifacts: Path, tmp_path: Pat
 def test_a_charge_on_the_kl_holds_the_policy_at_its_reference(artifacts: Path, tmp_path: Path) -> None:
     history = learn_to_end(artifacts, tmp_path, kl_coef=10.0)
     assert history[-1]["objective/kl_k3"] < 0.2
-
-
-@torch.no_grad()
-def prefer_last_token(model: torch.nn.Module, token: int) -> None:
-    """Make the model's value at a position 1 where its token is this one, else 0."""
-    for name, parameter in model.named_parameters():
-        if "o_proj" in name or "down_proj" in name:
-            parameter.zero_()  # every layer passes the token's embedding on as it is
-        if "embed_tokens" in name:
-            parameter.zero_()
-            parameter[:, 0] = 1.0
-            parameter[token] = 0.0
-            parameter[token, 1] = 1.0
-        if "score" in name:
-            parameter.zero_()
-            parameter[0, 1] = 1 / math.sqrt(parameter.shape[1])  # the last norm scales a unit vector by this root
 
 
 def test_settings_refuse_a_minibatch_without_a_response() -> None:
