@@ -39,7 +39,7 @@ class S3:
 
     def client(self) -> Any:
         """A client of it."""
-        return boto3.client(
+        return boto3.client(  # type: ignore[no-untyped-call]
             "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="stemma",
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
         )  # fmt: skip
