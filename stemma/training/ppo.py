@@ -38,8 +38,9 @@ def train_ppo(
         metrics = rollout_metrics(rollouts, experience)
         metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update))
         stage.progress.log(update, settings.updates, metrics | {"learning_rate": rate})
-        if update % settings.checkpoint_every == 0:
+        if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
             save(learner, checkpoints, update)
+            stage.progress.kept(update)
 
 
 def _rollouts_of(

@@ -48,7 +48,7 @@ def pretrain(
             losses.clear()
         if step == run.schedule.last_step:
             break
-        if step % settings.checkpoint_every == 0:
+        if step % settings.checkpoint_every == 0 or (step % LOGGING_STEPS == 0 and stage.progress.wants_checkpoint()):
             run.save(step)
     run.model.train(False)
     return run.schedule.last_step
@@ -124,3 +124,4 @@ class _Run:
             "falls_after": self.schedule.falls_after,
         }
         save_checkpoint(self.stage.scratch, step, state)
+        self.stage.progress.kept(step)
