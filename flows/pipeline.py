@@ -11,11 +11,15 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from pydantic import BaseModel
 
+from flows.announcing import announce_plan
 from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning
 from flows.display import Display
+from flows.dry_run import Planned, plan_only
+from flows.hardware import machine_kind
 from flows.human_labels import Halt, People, asked_people
 from flows.projection import Projection
 from flows.settings import FlowSettings, ProjectSettings, stage_values
+from flows.spending import Spending
 from flows.stage_run import StageRunner
 from flows.suspension import Waiting, halt_run
 from stemma.errors import WorkspaceError
@@ -56,15 +60,19 @@ def run_name() -> str:
 
 
 def run_pipeline(
-    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str
-) -> FlowReport | State[Waiting]:
+    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str, dry_run: bool = False
+) -> FlowReport | State[Waiting] | State[Planned]:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
+
+    It tells its plan first, and with `dry_run` nothing else.
 
     Where people's labels are missing, the flow run is suspended, or ends in a state that says so.
     Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
     """
     name = name or run_name()
     root = find_project(Path.cwd())
+    if dry_run:
+        return plan_only(root, flow, stages, settings, name)
     beginning = begin(root, flow, settings, name)
     settings = beginning.settings
     with (
@@ -79,8 +87,9 @@ def run_pipeline(
         keep_beginning(beginning, workspace, display.say)
         log, waited = get_run_logger().info, people is not None and people.were_asked()
         runner = StageRunner(
-            workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root), waited, exchange
-        )
+            workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root),
+            Spending(root, name), waited, exchange,
+        )  # fmt: skip
         ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people))
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
@@ -101,6 +110,7 @@ class _FlowRun:
         workspace = self.runner.workspace
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
+        announce_plan(self.runner, self.stages)
         self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
@@ -144,11 +154,14 @@ class _FlowRun:
             "Made": " ".join(f"{stage}={artifacts[stage]}" for stage in self.runner.ran),
             "Policy": f"{self.policy}={artifacts[self.policy]}",
             "Dirty": str(workspace.dirty).lower(),
+            "Machine": machine_kind(self.runner.settings),
+            "Seconds": " ".join(f"{stage}={took:.1f}" for stage, took in self.runner.spending.measured().items()),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
         }
         if not any(run.name == workspace.name for run in self.runner.earlier):
             with lock(workspace.root / ".stemma" / "experiments.lock"):
                 self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
+        self.runner.spending.close()
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
         self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})

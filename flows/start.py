@@ -2,15 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flows.judges import check_judges
 from flows.servers import running_prefect
-from flows.settings import DpoSettings, ProjectSettings, RlaifSettings, RlhfSettings
+from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RlaifSettings, RlhfSettings
 
 if TYPE_CHECKING:
     from flows.pipeline import FlowReport
     from flows.suspension import Waiting
+
+SETTINGS: dict[str, type[FlowSettings]] = {"rlhf": RlhfSettings, "rlaif": RlaifSettings, "dpo": DpoSettings}
 
 
 def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowReport | Waiting":
@@ -18,9 +20,7 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
 
     Raises StemmaError as the flow does.
     """
-    if flow == "rlaif" and settings.label.source != "mixed":
-        settings = settings.model_copy(update={"label": settings.label.model_copy(update={"source": "ai"})})
-    check_judges(settings)
+    fitted = _fitted(flow, settings)
     api = running_prefect(root)
     if api and "PREFECT_API_URL" not in os.environ:
         os.environ["PREFECT_API_URL"] = api
@@ -32,13 +32,32 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
     from flows.rlaif import rlaif
     from flows.rlhf import rlhf
 
+    run: Any = {"rlhf": rlhf, "rlaif": rlaif, "dpo": dpo}[flow]
+    # Of a flow that returns a state, Prefect's engine hands on what the state holds.
+    return cast("FlowReport | Waiting", run(fitted, name))
+
+
+def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
+    """Tell what a flow would run, why, and what it would cost; nothing of it is begun.
+
+    Raises StemmaError where the flow could not begin.
+    """
+    from flows import dpo, rlhf
+    from flows.dry_run import plan_words
+
+    stages = dpo.STAGES if flow == "dpo" else rlhf.STAGES
+    return plan_words(root, flow, stages, _fitted(flow, settings), name)
+
+
+def _fitted(flow: str, settings: ProjectSettings) -> FlowSettings:
+    """The settings of one flow, with the user's files where they lie.
+
+    Raises SettingsError where it needs judges and none is named.
+    """
+    if flow == "rlaif" and settings.label.source != "mixed":
+        settings = settings.model_copy(update={"label": settings.label.model_copy(update={"source": "ai"})})
+    check_judges(settings)
     values = settings.model_dump()
     values["data"]["files"] = [str(Path(file).resolve()) for file in settings.data.files]
-    if flow == "rlaif":
-        ended = rlaif(RlaifSettings.model_validate({key: values[key] for key in RlaifSettings.model_fields}), name)
-    elif flow == "rlhf":
-        ended = rlhf(RlhfSettings.model_validate({key: values[key] for key in RlhfSettings.model_fields}), name)
-    else:
-        ended = dpo(DpoSettings.model_validate({key: values[key] for key in DpoSettings.model_fields}), name)
-    # Of a flow that returns a state, Prefect's engine hands on what the state holds.
-    return cast("FlowReport | Waiting", ended)
+    kind = SETTINGS[flow]
+    return kind.model_validate({key: values[key] for key in kind.model_fields})

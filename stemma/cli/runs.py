@@ -20,6 +20,7 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting: dpo.beta=0.2")
     run.add_argument("--profile", metavar="NAME", help="lay profiles/NAME.yaml over params.yaml")
     run.add_argument("--name", default="", metavar="RUN", help="the run's name; Prefect chooses one otherwise")
+    run.add_argument("--dry-run", action="store_true", help="only tell what would run, why, and what it would cost")
     run.set_defaults(command=_run)
 
     runs = commands.add_parser("runs", help="list the runs on record")
@@ -38,10 +39,12 @@ def add_commands(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from flows.settings import load_settings
-    from flows.start import start
+    from flows.start import plan, start
 
     root = find_project(Path.cwd())
     settings = load_settings(root, options.profile, options.set)
+    if options.dry_run:
+        return print_page(plan(root, options.flow, settings, options.name))
     report = start(root, options.flow, settings, options.name)
     # Not before: Prefect reads, when it is imported, what `start` tells it of servers and logs.
     from flows.suspension import Waiting

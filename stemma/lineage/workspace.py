@@ -20,6 +20,8 @@ from stemma.stage.definition import PARAMS_FILE
 DATA = "inputs/data"
 """The user's files, under a workspace."""
 LEAST_FREE_BYTES = 1 << 30
+WORKTREES_LOCK = ".stemma/worktrees.lock"
+"""Held, under the project, while Git's list of worktrees changes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
 
@@ -48,20 +50,20 @@ def open_workspace(root: Path, name: str, start: Start, params: Values, files: S
     """
     _check_name(name)
     check_disk(root)
-    _check_files(files)
+    check_files(files)
     folder = root / ".stemma" / "workspaces"
     with try_lock(folder / f"{name}.lock") as held:
         if not held:
             raise WorkspaceError(f"run {name} is in progress; wait for it, or choose another --name")
-        with lock(root / ".stemma" / "worktrees.lock"):
+        with lock(root / WORKTREES_LOCK):
             swept = sweep(root, own=name)
             workspace = _create(root, folder / name, start, swept)
         try:
-            _take_in(workspace, files)
+            take_in(workspace.path, files)
             write_yaml(workspace.path / PARAMS_FILE, params)
             yield workspace
         finally:
-            with lock(root / ".stemma" / "worktrees.lock"):
+            with lock(root / WORKTREES_LOCK):
                 _remove(root, workspace.path)
 
 
@@ -103,7 +105,8 @@ def _check_name(name: str) -> None:
         raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
 
 
-def _check_files(files: Sequence[Path]) -> None:
+def check_files(files: Sequence[Path]) -> None:
+    """Raise DataError where the user's files are not there, or have one name."""
     faults = [f"  {file}: no such file" for file in files if not file.is_file()]
     names = [file.name for file in files]
     faults += [f"  {file}: another file has the same name" for file in files if names.count(file.name) > 1]
@@ -112,14 +115,7 @@ def _check_files(files: Sequence[Path]) -> None:
 
 
 def _create(root: Path, path: Path, start: Start, swept: tuple[str, ...]) -> Workspace:
-    git = Git(root)
-    git.run("worktree", "add", "--quiet", "--detach", str(path), start.commit)
-    if start.tree != git.run("rev-parse", f"{start.commit}^{{tree}}"):
-        Git(path).run("read-tree", "-m", "-u", start.commit, start.tree)
-    local = root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copyfile(local, path / ".dvc" / "config.local")
-    share_cache(root, path)
+    make_worktree(root, path, start)
     logs = root / ".stemma" / "logs" / path.name
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
@@ -135,13 +131,25 @@ def pull_raw(workspace: Workspace) -> None:
         run_dvc(workspace.path, "pull" if default_remote(workspace.root) else "checkout", *sorted(tracked))
 
 
-def _take_in(workspace: Workspace, files: Sequence[Path]) -> None:
+def make_worktree(root: Path, path: Path, start: Start) -> None:
+    """Make a worktree with the code that a run starts from, which shares the project's DVC cache and remotes."""
+    git = Git(root)
+    git.run("worktree", "add", "--quiet", "--detach", str(path), start.commit)
+    if start.tree != git.run("rev-parse", f"{start.commit}^{{tree}}"):
+        Git(path).run("read-tree", "-m", "-u", start.commit, start.tree)
+    local = root / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copyfile(local, path / ".dvc" / "config.local")
+    share_cache(root, path)
+
+
+def take_in(path: Path, files: Sequence[Path], *options: str) -> None:
+    """Copy the user's files into a worktree and have `dvc add` track them, with the given options."""
     if not files:
         return
-    folder = workspace.path / DATA
     for file in files:
-        shutil.copyfile(file, folder / file.name)
-    run_dvc(workspace.path, "add", *(f"{DATA}/{file.name}" for file in files))
+        shutil.copyfile(file, path / DATA / file.name)
+    run_dvc(path, "add", *options, *(f"{DATA}/{file.name}" for file in files))
 
 
 def _remove(root: Path, path: Path) -> None:

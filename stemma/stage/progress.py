@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import TrainingError
+from stemma.stage.deadline import Deadline
 
 HISTORY = "history.csv"
 ROWS = "history.jsonl"
@@ -37,6 +38,7 @@ class Progress:
         self._started: tuple[float, int] | None = None
         self._last_line = 0.0
         self._kept = 0
+        self._deadline = Deadline.from_environment()
 
     def log(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Record the metrics of a step (counted from 1) out of a total.
@@ -60,15 +62,23 @@ class Progress:
             f"In {self._scratch} are the numbers before it and {kept}."
         )
 
-    def kept(self, step: int) -> None:
-        """Note that the step checkpoint of a step is whole."""
-        self._kept = step
-
     def say(self, text: str) -> None:
         """Tell whoever watches one line."""
         self._emit({"say": text})
         if not self._events:
             print(f"{self._stage}: {text}", flush=True)
+
+    def wants_checkpoint(self) -> bool:
+        """Whether a step checkpoint should be written now, out of turn, because the stage must stop."""
+        return self._deadline.wants_checkpoint()
+
+    def kept(self, step: int) -> None:
+        """Note that the step checkpoint of a step is whole.
+
+        Raises BudgetError where the run's budget is spent: this is the moment to stop without losing any work.
+        """
+        self._kept = step
+        self._deadline.check(f"step {step} is kept, to go on from")
 
     def resume_from(self, step: int) -> None:
         """Forget the rows after a step, because training goes on from that step's checkpoint; 0 where there is none."""
@@ -76,6 +86,7 @@ class Progress:
         self._kept = step
         self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         if step:
+            self._emit({"resumed": step})
             self.say(f"resumes from step {step}")
 
     def rows(self) -> list[dict[str, float]]:

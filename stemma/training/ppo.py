@@ -49,7 +49,7 @@ def train_ppo(
             stage.progress.say(watch.message)
             watch.put_back(learner)
             break
-        if update % settings.checkpoint_every == 0:
+        if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
             save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
 

@@ -49,7 +49,7 @@ def pretrain(
             losses.clear()
         if step == run.schedule.last_step:
             break
-        if step % settings.checkpoint_every == 0:
+        if step % settings.checkpoint_every == 0 or (step % LOGGING_STEPS == 0 and stage.progress.wants_checkpoint()):
             run.save(step)
     run.model.train(False)
     require_finite(run.model, stage.progress, run.schedule.last_step, run.schedule.last_step)

@@ -91,7 +91,7 @@ class _Report(TrainerCallback):
         self,
         args: TrainingArguments,  # noqa: ARG002 (the trainer's protocol)
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
+        control: TrainerControl,
         logs: Mapping[str, float] | None = None,
         **_: Any,
     ) -> None:
@@ -99,6 +99,8 @@ class _Report(TrainerCallback):
         if "loss" in logs:
             known = {ours: logs[theirs] for theirs, ours in self._names.items() if theirs in logs}
             self._progress.log(state.global_step, state.max_steps, known)
+            if state.global_step < state.max_steps and self._progress.wants_checkpoint():
+                control.should_save = True
 
     def on_save(
         self,
