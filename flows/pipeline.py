@@ -16,6 +16,7 @@ from flows.hardware import resolve
 from flows.human_labels import Halt, People, asked_people
 from flows.judges import with_judges
 from flows.projection import Projection
+from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
 from flows.suspension import Waiting, halt_run
@@ -36,10 +37,8 @@ from stemma.view.live_run import MlflowView
 P = ParamSpec("P")
 T = TypeVar("T")
 
-FLOWS = ("rlhf", "dpo")
-"""The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
-TRAINS_AS = {"rlaif": "rlhf"}
-"""A flow that has none, and the one whose stages it takes."""
+STAGES_OF = {"ppo": "rlhf", "dpo": "dpo"}
+"""The flow whose stages of its own in dvc.yaml make a policy; a run's params.yaml names that flow only."""
 
 
 class FlowReport(BaseModel):
@@ -62,7 +61,7 @@ def run_name() -> str:
 
 
 def run_pipeline(
-    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str
+    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str, begun: Round | None = None
 ) -> FlowReport | State[Waiting]:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
 
@@ -74,7 +73,7 @@ def run_pipeline(
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
     settings, files = _with_inputs(root, with_judges(root, settings))
     values = stage_values(settings)
-    values["flows"] = {known: [known] if known == TRAINS_AS.get(flow, flow) else [] for known in FLOWS}
+    values["flows"] = {known: [known] if known == STAGES_OF[policy] else [] for known in STAGES_OF.values()}
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
@@ -83,9 +82,10 @@ def run_pipeline(
         open_workspace(root, name, values, files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
     ):
+        take_inputs(workspace, begun)
         log, earlier, waited = get_run_logger().info, list_runs(root), people is not None and people.were_asked()
         runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), waited)
-        ended = _FlowRun(flow, stages, policy, runner, people).carry_out()
+        ended = _FlowRun(flow, stages, policy, runner, people, begun).carry_out()
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
 
@@ -98,6 +98,7 @@ class _FlowRun:
     policy: str
     runner: StageRunner
     people: People | None
+    begun: Round | None
 
     def carry_out(self) -> FlowReport | Halt:
         """Run the stages, save, push, register; the view in MLflow ends as the run does."""
@@ -149,6 +150,7 @@ class _FlowRun:
             "Policy": f"{self.policy}={artifacts[self.policy]}",
             "Dirty": str(workspace.dirty).lower(),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
+            **(self.begun.facts(workspace.path) if self.begun else {}),
         }
         with lock(workspace.root / ".stemma" / "experiments.lock"):
             self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))

@@ -2,15 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from flows.judges import check_judges
 from flows.servers import running_prefect
-from flows.settings import DpoSettings, ProjectSettings, RlaifSettings, RlhfSettings
+from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
+from stemma.config import Values
 
 if TYPE_CHECKING:
     from flows.pipeline import FlowReport
     from flows.suspension import Waiting
+
+S = TypeVar("S", bound=FlowSettings)
 
 
 def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowReport | Waiting":
@@ -29,16 +32,25 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
     # Prefect's own 20 s are not enough for its temporary server where the machine is busy with training.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     from flows.dpo import dpo
+    from flows.retrain import retrain
     from flows.rlaif import rlaif
     from flows.rlhf import rlhf
 
     values = settings.model_dump()
     values["data"]["files"] = [str(Path(file).resolve()) for file in settings.data.files]
+    ended: object
     if flow == "rlaif":
-        ended = rlaif(RlaifSettings.model_validate({key: values[key] for key in RlaifSettings.model_fields}), name)
+        ended = rlaif(_only(RlaifSettings, values), name)
     elif flow == "rlhf":
-        ended = rlhf(RlhfSettings.model_validate({key: values[key] for key in RlhfSettings.model_fields}), name)
+        ended = rlhf(_only(RlhfSettings, values), name)
+    elif flow == "retrain":
+        ended = retrain(_only(RetrainSettings, values), name)
     else:
-        ended = dpo(DpoSettings.model_validate({key: values[key] for key in DpoSettings.model_fields}), name)
+        ended = dpo(_only(DpoSettings, values), name)
     # Of a flow that returns a state, Prefect's engine hands on what the state holds.
     return cast("FlowReport | Waiting", ended)
+
+
+def _only(kind: type[S], values: Values) -> S:
+    """The settings that a flow takes."""
+    return kind.model_validate({key: values[key] for key in kind.model_fields})
