@@ -1,8 +1,8 @@
 """How a flow run begins: anew from this clone, or again from what it began from, perhaps on another machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from prefect import runtime
@@ -18,10 +18,8 @@ from stemma.lineage.sharing import shared_through
 from stemma.lineage.start import Start, fetch_record, start_here, start_of_worker
 from stemma.lineage.workspace import DATA, Workspace, check_unused, pull_raw
 
-FLOWS = ("rlhf", "dpo")
-"""The flows that have stages of their own in dvc.yaml; a run's params.yaml names its own flow only."""
-TRAINS_AS = {"rlaif": "rlhf"}
-"""A flow that has none, and the one whose stages it takes."""
+STAGES_OF = {"ppo": "rlhf", "dpo": "dpo"}
+"""The flow whose stages of its own in dvc.yaml make a policy; a run's params.yaml names that flow only."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,11 @@ class Beginning:
     """The runs on record, newest first."""
     again: bool
     """Whether it began before, and this is another attempt of the same flow run."""
+    facts: Mapping[str, str] = field(default_factory=dict)
+    """What was put on record of its beginning besides."""
 
 
-def begin(root: Path, flow: str, settings: FlowSettings, name: str) -> Beginning:
+def begin(root: Path, policy: str, settings: FlowSettings, name: str) -> Beginning:
     """Settle what a flow run works from; one that began before goes on from the same code and settings.
 
     Raises WorkspaceError where another run has its name, or a remote does not tell whether it began elsewhere;
@@ -56,17 +56,19 @@ def begin(root: Path, flow: str, settings: FlowSettings, name: str) -> Beginning
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
     settings, files = _with_inputs(root, with_judges(root, settings))
     params = stage_values(settings)
-    params["flows"] = {known: [known] if known == TRAINS_AS.get(flow, flow) else [] for known in FLOWS}
+    params["flows"] = {known: [known] if known == STAGES_OF[policy] else [] for known in STAGES_OF.values()}
     return Beginning(start, settings, params, files, earlier, again=False)
 
 
-def keep_beginning(beginning: Beginning, workspace: Workspace, say: Callable[[str], None]) -> None:
+def keep_beginning(
+    beginning: Beginning, workspace: Workspace, facts: Mapping[str, str], say: Callable[[str], None]
+) -> None:
     """Put on record what a run of a deployment begins from; bring raw inputs back to one that goes on elsewhere."""
     if beginning.again:
         say(f"run {workspace.name} goes on from what it began from")
         pull_raw(workspace)
     elif is_deployed():
-        unseen = record_begun(workspace, flow_run_id())
+        unseen = record_begun(workspace, flow_run_id(), facts)
         if unseen:
             say(f"no other machine could go on with this run, were this one to die: {unseen}")
 
@@ -101,7 +103,7 @@ def _again(begun: Begun, settings: FlowSettings, earlier: list[Run]) -> Beginnin
     params = dict(begun.params)
     kept = {key: params[key] for key in type(settings).model_fields if key in params}
     settled = parse_settings(type(settings), kept, "the params.yaml that the run began with")
-    return Beginning(begun.start, settled, params, [], earlier, again=True)
+    return Beginning(begun.start, settled, params, [], earlier, again=True, facts=begun.facts)
 
 
 def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:

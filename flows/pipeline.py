@@ -18,6 +18,7 @@ from flows.dry_run import Planned, plan_only
 from flows.hardware import machine_kind
 from flows.human_labels import Halt, People, asked_people
 from flows.projection import Projection
+from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.spending import Spending
 from flows.stage_run import StageRunner
@@ -60,7 +61,13 @@ def run_name() -> str:
 
 
 def run_pipeline(
-    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str, dry_run: bool = False
+    flow: str,
+    stages: Sequence[str],
+    policy: str,
+    settings: FlowSettings,
+    name: str,
+    dry_run: bool = False,
+    this_round: Round | None = None,
 ) -> FlowReport | State[Waiting] | State[Planned]:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
 
@@ -72,8 +79,8 @@ def run_pipeline(
     name = name or run_name()
     root = find_project(Path.cwd())
     if dry_run:
-        return plan_only(root, flow, stages, settings, name)
-    beginning = begin(root, flow, settings, name)
+        return plan_only(root, policy, stages, settings, name, this_round)
+    beginning = begin(root, policy, settings, name)
     settings = beginning.settings
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
@@ -84,13 +91,17 @@ def run_pipeline(
         closing(Pipeline(workspace.path)) as pipeline,
         exchange_of(root, display.say) as exchange,
     ):
-        keep_beginning(beginning, workspace, display.say)
+        if beginning.again:
+            this_round = this_round and this_round.as_begun(beginning.facts)
+        else:
+            take_inputs(root, workspace.path, this_round)
+        keep_beginning(beginning, workspace, this_round.named() if this_round else {}, display.say)
         log, waited = get_run_logger().info, people is not None and people.were_asked()
         runner = StageRunner(
             workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root),
             Spending(root, name), waited, exchange,
         )  # fmt: skip
-        ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people))
+        ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people, this_round))
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
 
@@ -103,6 +114,7 @@ class _FlowRun:
     policy: str
     runner: StageRunner
     people: People | None
+    this_round: Round | None
 
     def carry_out(self) -> FlowReport | Halt:
         """Run the stages, save, push, register; the view in MLflow ends as the run does."""
@@ -157,6 +169,7 @@ class _FlowRun:
             "Machine": machine_kind(self.runner.settings),
             "Seconds": " ".join(f"{stage}={took:.1f}" for stage, took in self.runner.spending.measured().items()),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
+            **(self.this_round.facts(workspace.path) if self.this_round else {}),
         }
         if not any(run.name == workspace.name for run in self.runner.earlier):
             with lock(workspace.root / ".stemma" / "experiments.lock"):

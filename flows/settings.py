@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from flows.budget import BudgetConfig
+from flows.round_settings import RoundConfig
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError
 from stemma.promotion.settings import PromotionConfig
@@ -115,7 +116,14 @@ class DpoSettings(FlowSettings):
     """Direct preference optimisation."""
 
 
-class ProjectSettings(RlhfSettings, DpoSettings):
+class RetrainSettings(RlhfSettings, DpoSettings):
+    """Settings of the `retrain` flow."""
+
+    round: RoundConfig = RoundConfig()
+    """How the round goes on from what is there."""
+
+
+class ProjectSettings(RetrainSettings):
     """Every section of params.yaml."""
 
     promotion: PromotionConfig = PromotionConfig()

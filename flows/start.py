@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from flows.judges import check_judges
 from flows.servers import running_prefect
-from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RlaifSettings, RlhfSettings
+from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
 
 if TYPE_CHECKING:
     from flows.pipeline import FlowReport
     from flows.suspension import Waiting
 
-SETTINGS: dict[str, type[FlowSettings]] = {"rlhf": RlhfSettings, "rlaif": RlaifSettings, "dpo": DpoSettings}
+SETTINGS: dict[str, type[FlowSettings]] = {
+    "rlhf": RlhfSettings,
+    "rlaif": RlaifSettings,
+    "dpo": DpoSettings,
+    "retrain": RetrainSettings,
+}
 
 
 def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowReport | Waiting":
@@ -29,10 +34,11 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
     # Prefect's own 20 s are not enough for its temporary server where the machine is busy with training.
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     from flows.dpo import dpo
+    from flows.retrain import retrain
     from flows.rlaif import rlaif
     from flows.rlhf import rlhf
 
-    run: Any = {"rlhf": rlhf, "rlaif": rlaif, "dpo": dpo}[flow]
+    run: Any = {"rlhf": rlhf, "rlaif": rlaif, "dpo": dpo, "retrain": retrain}[flow]
     # Of a flow that returns a state, Prefect's engine hands on what the state holds.
     return cast("FlowReport | Waiting", run(fitted, name))
 
@@ -44,9 +50,15 @@ def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
     """
     from flows import dpo, rlhf
     from flows.dry_run import plan_words
+    from flows.round import begin_round
 
-    stages = dpo.STAGES if flow == "dpo" else rlhf.STAGES
-    return plan_words(root, flow, stages, _fitted(flow, settings), name)
+    fitted, this_round = _fitted(flow, settings), None
+    if isinstance(fitted, RetrainSettings):
+        this_round = begin_round(root, fitted)
+        fitted = this_round.settings(fitted)
+    is_dpo = flow == "dpo" or (this_round is not None and this_round.method == "dpo")
+    stages, policy = (dpo.STAGES, "dpo") if is_dpo else (rlhf.STAGES, "ppo")
+    return plan_words(root, policy, stages, fitted, name, this_round)
 
 
 def _fitted(flow: str, settings: ProjectSettings) -> FlowSettings:

@@ -9,6 +9,7 @@ from stemma.config import Settings
 from stemma.errors import DataError
 from stemma.labelling.aggregation import Aggregation, aggregate, comparisons_of
 from stemma.labelling.annotators import AnnotatorConfig
+from stemma.labelling.earlier import EARLIER, count_rounds, merge_earlier
 from stemma.labelling.given import LABELS, read_batch, read_judges, read_people, require_fresh
 from stemma.labelling.pairs import pair_responses
 from stemma.labelling.quality.report import quality_report
@@ -19,6 +20,7 @@ from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Comparison, Prompt, Response, Verdict
 from stemma.stage.door import Stage, run_stage
+from stemma.stage.manifest import verify_manifest
 
 
 class LabelConfig(Settings):
@@ -48,6 +50,11 @@ class LabelConfig(Settings):
     ai_weight: float = Field(1.0, gt=0)
     """Where `source` is `mixed`: the weight of an AI judge's verdict, in the label and in training, against a
     person's."""
+    earlier: Literal["none", "round"] = "none"
+    """Whether labels of earlier rounds are used too: `round`, which `retrain` sets, takes those of the round before."""
+    earlier_decay: float = Field(0.5, ge=0, le=1)
+    """What an earlier round's labels weigh, against those of the round after it: 1 keeps all alike (Bai et al. 2022,
+    section 4.5), 0 drops them."""
 
     @field_validator("annotators")
     @classmethod
@@ -69,23 +76,22 @@ class LabelConfig(Settings):
 def label_answers(config: LabelConfig, stage: Stage) -> None:
     """Write comparisons, the verdicts that they come from, and a report that counts both."""
     if config.source == "recorded":
-        _take_recorded(stage)
+        _take_recorded(config, stage)
     elif config.source == "simulated":
         _simulate(config, stage)
     else:
         _take_given(config, stage)
 
 
-def _take_recorded(stage: Stage) -> None:
+def _take_recorded(config: LabelConfig, stage: Stage) -> None:
     comparisons = read_rows(stage.input("data") / "comparisons.jsonl", Comparison)
     if not comparisons:
         raise DataError(
             "label.source is `recorded`, but the data holds no comparisons; "
             "add a file of comparisons (chosen and rejected answers) to data.files"
         )
-    write_rows(stage.output / "comparisons.jsonl", comparisons)
-    write_rows(stage.output / "verdicts.jsonl", [])
-    write_json(stage.output / "report.json", {"source": "recorded", "pairs": count_splits(comparisons)})
+    report = {"source": "recorded", "pairs": count_splits(comparisons)}
+    _write(stage, _with_earlier(comparisons, _prompts(stage), config), [], report)
 
 
 def _simulate(config: LabelConfig, stage: Stage) -> None:
@@ -105,6 +111,7 @@ def _simulate(config: LabelConfig, stage: Stage) -> None:
             "sample more answers a prompt, or at a higher temperature"
         )
     report |= {"same_text": pairing.same_text, "empty": pairing.empty, "errors": tally_errors(judged, comparisons)}
+    comparisons = _with_earlier(comparisons, prompts, config)
     _write(stage, comparisons, [verdict for pair in judged for verdict in pair.verdicts], report)
 
 
@@ -124,7 +131,7 @@ def _take_given(config: LabelConfig, stage: Stage) -> None:
         )
     if people:
         report["batch"] = read_batch()
-    _write(stage, comparisons, [*people, *judges], report)
+    _write(stage, _with_earlier(comparisons, prompts, config), [*people, *judges], report)
 
 
 def _label(
@@ -146,6 +153,15 @@ def _label(
     }
 
 
+def _with_earlier(fresh: Sequence[Comparison], prompts: Mapping[str, Prompt], config: LabelConfig) -> list[Comparison]:
+    """The comparisons with those of earlier rounds, where the run is a round."""
+    if config.earlier == "none" or config.earlier_decay == 0:
+        return list(fresh)
+    verify_manifest(EARLIER)
+    earlier = read_rows(EARLIER / "comparisons.jsonl", Comparison)
+    return merge_earlier(fresh, earlier, prompts.values(), config.earlier_decay)
+
+
 def _prompts(stage: Stage) -> dict[str, Prompt]:
     return {prompt.id: prompt for prompt in read_rows(stage.input("data") / "prompts.jsonl", Prompt)}
 
@@ -155,7 +171,7 @@ def _write(
 ) -> None:
     write_rows(stage.output / "comparisons.jsonl", comparisons)
     write_rows(stage.output / "verdicts.jsonl", verdicts)
-    write_json(stage.output / "report.json", report)
+    write_json(stage.output / "report.json", {**report, "rounds": count_rounds(comparisons)})
 
 
 if __name__ == "__main__":

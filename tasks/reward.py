@@ -1,16 +1,32 @@
 """The reward model: the SFT model learns to score answers from comparisons."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import model_validator
 
 from stemma.stage.door import Stage, run_stage
+from stemma.stage.manifest import verify_manifest
 from stemma.training.reward_settings import RewardSettings
+
+EARLIER = Path("inputs/round/reward/from-earlier")
+"""Where the reward model that a round may go on from lies in a run."""
 
 
 class RewardConfig(RewardSettings):
     """How the reward model is trained, and when it is refused."""
 
+    start_from: Literal["sft", "earlier"] = "sft"
+    """Where training begins: `earlier`, which `retrain` sets, goes on from the reward model of the round before."""
     must_beat_chance: bool = True
     """Stop the run where held-out pairs do not show that the reward model is better than a coin."""
+
+    @model_validator(mode="after")
+    def _goes_on_whole(self) -> "RewardConfig":
+        if self.start_from == "earlier" and self.tuning == "lora":
+            raise ValueError("adapters begin on the SFT model; set reward.start_from to sft, or reward.tuning to full")
+        return self
 
 
 def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
@@ -19,7 +35,11 @@ def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
     from stemma.training.reward import train_reward_model
 
     train, held_out = read_pairs(stage)
-    measured = train_reward_model(train, held_out, stage.input("sft"), stage.output, config, stage)
+    earlier = EARLIER if config.start_from == "earlier" else None
+    if earlier:
+        verify_manifest(earlier)
+        stage.progress.say("goes on from the reward model of an earlier round")
+    measured = train_reward_model(train, held_out, stage.input("sft"), stage.output, config, stage, earlier)
     tell(measured, stage)
     if config.must_beat_chance:
         require_better_than_chance(

@@ -11,6 +11,7 @@ from stemma.errors import DataError
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt, Split
 from stemma.stage.door import Stage, run_stage
+from stemma.training.seeds import derived_seed
 
 HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
@@ -18,6 +19,8 @@ HELD_OUT: tuple[Split, ...] = ("validation", "test")
 class SampleConfig(Settings):
     """Which prompts are answered, and how the answers are drawn."""
 
+    round: int = Field(0, ge=0)
+    """Number of the round, which `retrain` sets: each round draws answers of its own, of the same policy too."""
     responses: int = Field(2, ge=0)
     """Answers to each prompt; 0 draws none, for labels that your data already holds."""
     train_prompts: int | None = Field(None, ge=1)
@@ -72,7 +75,8 @@ def _draw(prompts: Sequence[Prompt], config: SampleConfig, stage: Stage) -> None
     policy, tokenizer = load_policy(stage.input("sft"), stage.machine), load_tokenizer(stage.input("sft"))
     lengths = [len(ids) for ids in encode_prompts(tokenizer, [prompt.messages for prompt in prompts])]
     check_fits(lengths, context_of(policy), config.max_new_tokens, [prompt.id for prompt in prompts])
-    sampling = Sampling(config.responses, config.max_new_tokens, config.temperature, config.batch_size, seed=stage.seed)
+    seed = derived_seed(stage.seed, "round", config.round) % 2**31 if config.round else stage.seed
+    sampling = Sampling(config.responses, config.max_new_tokens, config.temperature, config.batch_size, seed=seed)
     responses = collect(policy, tokenizer, prompts, sampling, stage.scratch, stage.progress)
     write_rows(stage.output / "responses.jsonl", responses)
 

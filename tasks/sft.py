@@ -1,4 +1,7 @@
-"""Supervised fine-tuning: the base model learns to answer by imitating demonstrations."""
+"""Supervised fine-tuning: the base model learns to answer by imitating demonstrations. A round takes the champion."""
+
+from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -6,18 +9,40 @@ from stemma.errors import DataError
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage, run_stage
+from stemma.stage.manifest import verify_manifest
 from stemma.training.settings import TrainerSettings
+
+CHAMPION = Path("inputs/round/policy/from-champion")
+"""Where the policy that a round starts from lies in a run."""
 
 
 class SftConfig(TrainerSettings):
     """How the policy is fine-tuned on demonstrations."""
+
+    source: Literal["demonstrations", "champion"] = "demonstrations"
+    """`demonstrations` train the base model; `champion`, which `retrain` sets, passes the champion through instead."""
 
     learning_rate: float = Field(8e-4, gt=0)
     """Of AdamW at the first step; it falls linearly to 0. Suits 1 M weights; take 1e-5 to 2e-5 for 0.5 B or more."""
 
 
 def train_sft(config: SftConfig, stage: Stage) -> None:
-    """Train artifacts/base on the demonstrations of artifacts/data."""
+    """Train artifacts/base on the demonstrations of artifacts/data, or pass the champion through."""
+    if config.source == "champion":
+        _pass_champion(stage)
+    else:
+        _train(config, stage)
+
+
+def _pass_champion(stage: Stage) -> None:
+    from stemma.models.passing_on import pass_on
+
+    verify_manifest(CHAMPION)
+    pass_on(CHAMPION, stage.output, stage.machine)
+    stage.progress.say("the round starts from the champion, which is passed through")
+
+
+def _train(config: SftConfig, stage: Stage) -> None:
     from stemma.training.sft import train_on_demonstrations
 
     path = stage.input("data") / "demonstrations.jsonl"

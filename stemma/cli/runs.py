@@ -14,8 +14,9 @@ def add_commands(commands: Commands) -> None:
     run = commands.add_parser("run", help="run a flow", description="Run a flow in a worktree of its own.")
     run.add_argument(
         "flow",
-        choices=["rlhf", "rlaif", "dpo"],
-        help="rlhf: reward model and PPO; rlaif: the same by AI judges' labels; dpo: straight from the pairs",
+        choices=["rlhf", "rlaif", "dpo", "retrain"],
+        help="rlhf: reward model and PPO; rlaif: the same by AI judges' labels; dpo: straight from the pairs; "
+        "retrain: a round that starts from the champion",
     )
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting: dpo.beta=0.2")
     run.add_argument("--profile", metavar="NAME", help="lay profiles/NAME.yaml over params.yaml")

@@ -14,13 +14,14 @@ from typing import Any
 from stemma.errors import WorkspaceError
 from stemma.lineage.environment import AUTHOR
 from stemma.lineage.git import Git
+from stemma.lineage.runs import read_trailers, run_message
 from stemma.lineage.sharing import SECONDS_TO_ANSWER, SECONDS_TO_MOVE, shared_through
 from stemma.lineage.start import Start
 from stemma.lineage.workspace import Workspace
 from stemma.stage.definition import PARAMS_FILE
 
 BEGUN = "refs/stemma/begun"
-DIRTY = "Stemma-Dirty: true"
+DIRTY = "Dirty"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Begun:
     """Its commit, and the tree of its workspace: code, settings and the raw inputs' `.dvc` files."""
     params: Mapping[str, Any]
     """Its settings, with all that the first machine decided."""
+    facts: Mapping[str, str]
+    """What else was known of it then."""
 
 
 def find_begun(root: Path, flow_run: str) -> Begun | None:
@@ -48,17 +51,19 @@ def find_begun(root: Path, flow_run: str) -> Begun | None:
 
     commit, tree, message = git.run("log", "--max-count=1", "--format=%P%x1f%T%x1f%B", ref).split("\x1f")
     params = git.contents([f"{ref}:{PARAMS_FILE}"])[f"{ref}:{PARAMS_FILE}"]
-    return Begun(Start(commit, tree, DIRTY in message), YAML(typ="safe").load(params or "") or {})
+    facts = read_trailers(message)
+    dirty = facts.pop(DIRTY, "") == "true"
+    return Begun(Start(commit, tree, dirty), YAML(typ="safe").load(params or "") or {}, facts)
 
 
-def record_begun(workspace: Workspace, flow_run: str) -> str:
+def record_begun(workspace: Workspace, flow_run: str, facts: Mapping[str, str]) -> str:
     """Record what a flow run begins from: its workspace as it is now, on top of the commit it starts from.
 
     Returns why no other machine could go on with it, or empty.
     """
     git, ref = Git(workspace.path), _ref(flow_run)
     env = {} if git.has_identity() else AUTHOR
-    message = f"Flow run {flow_run} begins" + (f"\n\n{DIRTY}" if workspace.dirty else "")
+    message = run_message(f"{flow_run} begins", {DIRTY: str(workspace.dirty).lower(), **facts})
     begun = git.run("commit-tree", git.working_tree(), "-p", workspace.commit, "-m", message, env=env)
     git.run("update-ref", ref, begun)
     remote = shared_through(workspace.root)

@@ -43,7 +43,7 @@ def runs_table(root: Path) -> str:
         code = run.baseline[:8] + ("+dirty" if run.dirty else "")
         shares = f"{len(run.made)} of {len(run.stages)}"
         rows.append([run.name, run.flow, f"{run.created:%Y-%m-%d %H:%M}", code, shares, _win_rate(run)])
-    return "\n".join(_aligned(rows))
+    return "\n".join(aligned(rows))
 
 
 def runs_json(root: Path, names: Sequence[str]) -> str:
@@ -109,7 +109,7 @@ def _results(runs: Sequence[Run]) -> list[str]:
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
     for name, words in PAIR_RESULTS.items():
         rows.append([words, *(_with_interval(_pair_numbers(run), name) for run in runs)])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _pair_numbers(run: Run) -> dict[str, float]:
@@ -144,6 +144,7 @@ def _as_dict(run: Run) -> dict[str, Any]:
     }
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines whose columns start at the same place."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -44,6 +44,11 @@ def trainable_scalar_model(
     return with_adapters(place(_with_head(load_weights(folder, frozen_dtype(machine))), machine), lora, "SEQ_CLS")
 
 
+def scalar_model_to_go_on(folder: Path, machine: MachineConfig) -> PreTrainedModel:
+    """Load a scalar model to train it further, whole and in 32 bits."""
+    return load_scalar_model(folder, machine.model_copy(update={"precision": "fp32"})).requires_grad_(True)
+
+
 def save_scalar_model(
     model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path, base: Path | None = None
 ) -> None:

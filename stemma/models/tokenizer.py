@@ -65,6 +65,15 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
+def check_same_tokens(policy: Path, reward: Path) -> None:
+    """Raise ArtifactError where a policy and a reward model do not read text alike."""
+    if load_tokenizer(policy).get_vocab() != load_tokenizer(reward).get_vocab():
+        raise ArtifactError(
+            f"{policy} and {reward} have different tokenizers, so the reward model cannot read the policy's tokens; "
+            "train the reward model on this policy"
+        )
+
+
 def save_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
     """Save the tokenizer and its chat template; the bytes do not tell how it was used or where it came from."""
     backend = getattr(tokenizer, "backend_tokenizer", None)

@@ -110,8 +110,10 @@ def _judge(desk: Desk, model: Model, champion: Model | None) -> tuple[Evidence |
     """The evidence and its gates; evidence that is missing, or cannot be compared, is a gate that fails."""
     try:
         evidence = evidence_of(desk.index, desk.store, model)
-        theirs = evidence_of(desk.index, desk.store, champion) if champion else None
-        return evidence, check_gates(desk.config, evidence, theirs)
+        # A round's evaluation has the champion beside the policy, on the same prompts and by the same judge.
+        beside = champion is None or champion.derivation.artifact in evidence.baselines
+        theirs = None if beside or champion is None else evidence_of(desk.index, desk.store, champion)
+        return evidence, check_gates(desk.config, evidence, theirs, "the champion" if champion else "SFT")
     except ArtifactError as error:
         return None, [Gate("evidence", passed=False, words=str(error))]
 

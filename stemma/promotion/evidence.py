@@ -15,6 +15,8 @@ from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
 from stemma.lineage.store import Store
 
+PASSED_THROUGH = "inputs/round/policy/from-champion"
+"""The input of an sft stage that passes the champion through."""
 PAIR_STAGES = ("reward", "dpo")
 """The stages that learn from pairs, and say how well they tell held-out ones apart."""
 
@@ -28,6 +30,8 @@ class Evidence:
 
     policy: str
     """DVC id of the policy that was evaluated."""
+    baselines: frozenset[str]
+    """DVC ids of the policy that it was held against: the SFT artifact's and, in a round, the champion's."""
     evaluation: str
     """DVC id of the evaluation."""
     judge: str
@@ -64,6 +68,7 @@ def evidence_of(index: Index, store: Store, model: Model) -> Evidence:
     rows = [json.loads(line) for line in answers.splitlines()]
     return Evidence(
         policy=policy,
+        baselines=_baselines(index, inputs["sft"]),
         evaluation=evaluation.artifact,
         judge=kind if kind == "gold" else inputs["judge"],
         prompts=_asked(store, inputs["data"], {row["prompt_id"] for row in rows}),
@@ -74,7 +79,7 @@ def evidence_of(index: Index, store: Store, model: Model) -> Evidence:
 
 
 def win_rate_against(challenger: Evidence, champion: Evidence | None) -> Interval:
-    """How often the challenger's answers score above the champion's to the same prompt, or above SFT's.
+    """How often the challenger's answers score above the champion's to the same prompt, or above its own baseline's.
 
     Raises ArtifactError where the two evaluations cannot be compared: other prompts, or another judge.
     """
@@ -93,6 +98,12 @@ def win_rate_against(challenger: Evidence, champion: Evidence | None) -> Interva
         theirs = champion.tuned
     ids = sorted(challenger.tuned)
     return win_rate([challenger.tuned[key] for key in ids], [theirs[key] for key in ids]).interval
+
+
+def _baselines(index: Index, sft: str) -> frozenset[str]:
+    """An sft artifact's id, and the ids of the champions that were passed through to give it."""
+    deps = [dep for made in index.of_artifact(sft) for dep in index.inputs(made)]
+    return frozenset({sft, *(dep.md5 for dep in deps if dep.path == PASSED_THROUGH)})
 
 
 def _asked(store: Store, data: str, ids: set[str]) -> str:

@@ -16,17 +16,19 @@ class Gate:
     """What was found against what was asked."""
 
 
-def check_gates(config: PromotionConfig, challenger: Evidence, champion: Evidence | None) -> list[Gate]:
-    """Hold a policy's evaluation against the champion's, or against SFT's where there is no champion.
+def check_gates(
+    config: PromotionConfig, challenger: Evidence, champion: Evidence | None, whom: str = "SFT"
+) -> list[Gate]:
+    """Hold a policy's evaluation against the champion's, or without one against its own baseline, which is `whom`.
 
     A metric that the data has no measure for (no gold rule) is no gate.
     Raises ArtifactError where the two evaluations cannot be compared.
     """
     metrics = challenger.metrics
     if champion is None:
-        before, whom = {name: metrics[f"sft/{name}"] for name in metrics if f"sft/{name}" in metrics}, "SFT"
+        before = {name: metrics[f"sft/{name}"] for name in metrics if f"sft/{name}" in metrics}
     else:
-        before, whom = dict(champion.metrics), "the champion"
+        before = dict(champion.metrics)
     win = win_rate_against(challenger, champion)
     gates = [
         Gate(

@@ -92,6 +92,8 @@ class Comparison(Record):
     """Chance that the chosen answer is the better one, for training on soft labels; None is a plain label."""
     weight: float = Field(1.0, gt=0)
     """How much it counts in training, against a plain comparison."""
+    age: int | None = Field(None, ge=1)
+    """How many rounds ago it was labelled; None where that was in this run."""
     origin: Origin | None = None
 
     @model_validator(mode="after")

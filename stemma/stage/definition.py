@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ ARTIFACTS = Path("artifacts")
 METRICS = Path("metrics")
 DVC_FILE = Path("dvc.yaml")
 PARAMS_FILE = Path("params.yaml")
+SETTING = re.compile(r"\$\{(\w+)\.(\w+)\}")
+"""A setting's place in a path, as DVC writes it: section and name."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class StageDefinition:
 def read_definitions(root: Path) -> dict[str, StageDefinition]:
     """Read the stages of dvc.yaml under a project's root, in file order."""
     stages = read_yaml(root / DVC_FILE).get("stages", {})
-    return {name: _definition(name, stage) for name, stage in stages.items()}
+    params = read_yaml(root / PARAMS_FILE)
+    return {name: _definition(name, stage, params) for name, stage in stages.items()}
 
 
 def read_definition(root: Path, name: str) -> StageDefinition:
@@ -53,10 +57,10 @@ def read_definition(root: Path, name: str) -> StageDefinition:
     return definitions[name]
 
 
-def _definition(name: str, described: dict[str, Any]) -> StageDefinition:
+def _definition(name: str, described: dict[str, Any], params: Values) -> StageDefinition:
     stage = described.get("do", described)
     flow = described.get("foreach", "").removeprefix("${flows.").removesuffix("}")
-    deps = [Path(dep) for dep in stage.get("deps", [])]
+    deps = [Path(with_settings(dep, params)) for dep in stage.get("deps", [])]
     return StageDefinition(
         name=name,
         address=f"{name}@{flow}" if flow else name,
@@ -65,6 +69,11 @@ def _definition(name: str, described: dict[str, Any]) -> StageDefinition:
         code=tuple(dep for dep in deps if dep.parts[0] != ARTIFACTS.name),
         inputs=tuple(dep.name for dep in deps if dep.parts[0] == ARTIFACTS.name),
     )
+
+
+def with_settings(path: str, params: Values) -> str:
+    """A path of dvc.yaml, such as `inputs/round/policy/from-${sft.source}`, with the settings' values in place."""
+    return SETTING.sub(lambda found: str((params.get(found[1]) or {}).get(found[2], "")), path)
 
 
 def stage_key(root: Path, definition: StageDefinition) -> str:

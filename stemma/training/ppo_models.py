@@ -11,8 +11,8 @@ from stemma.config import LoraConfig, MachineConfig, Tuning
 from stemma.errors import ArtifactError
 from stemma.models.adapters import with_adapters
 from stemma.models.policy import for_use, load_weights, place, trainable_policy
-from stemma.models.scalar import load_scalar_model
-from stemma.models.tokenizer import load_tokenizer
+from stemma.models.scalar import load_scalar_model, scalar_model_to_go_on
+from stemma.models.tokenizer import check_same_tokens
 from stemma.sampling.rollouts import PpoModels, Scaling
 
 SCALING = "scaling.json"
@@ -23,7 +23,7 @@ def load_ppo_models(sft: Path, reward: Path, machine: MachineConfig, tuning: Tun
 
     Raises ArtifactError where the two artifacts do not read text alike.
     """
-    _check_same_tokens(sft, reward)
+    check_same_tokens(sft, reward)
     return PpoModels(
         policy=trainable_policy(sft, machine, tuning, lora),
         ref_policy=load_reference(sft, machine) if tuning == "full" else None,
@@ -44,7 +44,7 @@ def trainable_value_model(
     """The value model starts as the reward model (Ouyang et al. 2022, appendix C.4), whole or under new adapters."""
     if tuning == "lora":
         return with_adapters(load_scalar_model(reward, machine), lora, "SEQ_CLS")
-    return load_scalar_model(reward, machine.model_copy(update={"precision": "fp32"})).requires_grad_(True)
+    return scalar_model_to_go_on(reward, machine)
 
 
 def read_scaling(reward: Path) -> Scaling:
@@ -64,11 +64,3 @@ def read_scaling(reward: Path) -> Scaling:
             "it; train it longer or look at its labels"
         )
     return scaling
-
-
-def _check_same_tokens(sft: Path, reward: Path) -> None:
-    if load_tokenizer(sft).get_vocab() != load_tokenizer(reward).get_vocab():
-        raise ArtifactError(
-            f"{sft} and {reward} have different tokenizers, so the reward model cannot read the policy's tokens; "
-            "train the reward model on this SFT model"
-        )

@@ -10,15 +10,21 @@ from statistics import fmean, pstdev
 from typing import Any
 
 from datasets.arrow_dataset import Dataset
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl.trainer.reward_config import RewardConfig as RewardArguments
 from trl.trainer.reward_trainer import RewardTrainer
 
 from stemma.models.policy import context_of
-from stemma.models.scalar import load_scalar_model, save_scalar_model, trainable_scalar_model
+from stemma.models.scalar import (
+    load_scalar_model,
+    save_scalar_model,
+    scalar_model_to_go_on,
+    trainable_scalar_model,
+)
 from stemma.models.scoring import score_rows
 from stemma.models.seeding import seed_everything
-from stemma.models.tokenizer import load_tokenizer
+from stemma.models.tokenizer import check_same_tokens, load_tokenizer
 from stemma.objectives.preference import preference_loss
 from stemma.records.json_file import write_json
 from stemma.records.types import Comparison, Split
@@ -61,36 +67,50 @@ def train_reward_model(
     output: Path,
     settings: RewardSettings,
     stage: Stage,
+    earlier: Path | None = None,
 ) -> dict[Split, HeldOut]:
     """Train a reward model from the policy in a folder, save it with its scaling, and measure it on held-out pairs.
 
+    With `earlier`, the folder of a reward model, training goes on from that one, whole.
     scaling.json holds the mean and standard deviation of its scores of the training pairs' answers.
-    Raises DataError where a comparison does not fit the context, TrainingError where training diverges.
+    Raises DataError where a comparison does not fit the context, TrainingError where training diverges, ArtifactError
+    where the earlier reward model reads other tokens than the policy.
     """
     seed_everything(stage.seed, stage.machine.threads)
     tokenizer = load_tokenizer(policy_folder)
-    context = _fit(comparisons, tokenizer, policy_folder, output, settings, stage)
+    model = _begin(policy_folder, settings, stage, earlier)
+    _fit(model, comparisons, tokenizer, settings, stage)
+    save_scalar_model(model, tokenizer, output, policy_folder)
+    context = context_of(model)
+    del model  # its memory, and the trainer's, is free again
 
-    model = load_scalar_model(output, stage.machine)  # as the stages after this one see it
+    trained = load_scalar_model(output, stage.machine)  # as the stages after this one see it
     pairs = encode_pairs(tokenizer, comparisons, context)
-    _write_scaling(output, _scores(model, pairs, settings.eval_batch_size))
+    _write_scaling(output, _scores(trained, pairs, settings.eval_batch_size))
     measured = {}
     for split, rows in held_out.items():
-        scores = _scores(model, encode_pairs(tokenizer, rows, context), settings.eval_batch_size)
+        scores = _scores(trained, encode_pairs(tokenizer, rows, context), settings.eval_batch_size)
         measured[split] = measure(comparisons, rows, *scores)
     return measured
 
 
+def _begin(
+    policy_folder: Path, settings: RewardSettings, stage: Stage, earlier: Path | None
+) -> PreTrainedModel | PeftModel:
+    if earlier is None:
+        return trainable_scalar_model(policy_folder, stage.machine, settings.tuning, settings.lora)
+    check_same_tokens(policy_folder, earlier)
+    return scalar_model_to_go_on(earlier, stage.machine)
+
+
 def _fit(
+    model: PreTrainedModel | PeftModel,
     comparisons: Sequence[Comparison],
     tokenizer: PreTrainedTokenizerBase,
-    policy_folder: Path,
-    output: Path,
     settings: RewardSettings,
     stage: Stage,
-) -> int:
-    """Train and save; return the model's context. The trainer's memory is free again when this returns."""
-    model = trainable_scalar_model(policy_folder, stage.machine, settings.tuning, settings.lora)
+) -> None:
+    """Train the model; the trainer's memory is free again when this returns."""
     pairs = encode_pairs(tokenizer, comparisons, context_of(model))
     centering = settings.center_coefficient or None
     trainer = _SoftRewardTrainer(
@@ -107,8 +127,6 @@ def _fit(
         processing_class=tokenizer,
     )
     train(trainer, stage, NAMES)
-    save_scalar_model(model, tokenizer, output, policy_folder)
-    return context_of(model)
 
 
 def _scores(model: PreTrainedModel, pairs: Pairs, batch_size: int) -> tuple[list[float], list[float]]:

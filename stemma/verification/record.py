@@ -9,6 +9,7 @@ from stemma.config import Values
 from stemma.lineage.dvc import LockEntry, read_lock
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.runs import Run, read_trailers
+from stemma.stage.definition import with_settings
 
 LOCK_FILE = "dvc.lock"
 PARAMS_FILE = "params.yaml"
@@ -72,7 +73,7 @@ def _record(run: Run, found: Mapping[str, bytes | None]) -> Record:
         lock_text=lock or b"",
         lock=_lock(lock),
         params=_sections(params),
-        described=_described(_sections(pipeline)),
+        described=_described(_sections(pipeline), _sections(params)),
     )
 
 
@@ -96,19 +97,19 @@ def _sections(content: bytes | None) -> Values:
     return loaded if isinstance(loaded, dict) else {}
 
 
-def _described(pipeline: Values) -> dict[str, Described]:
+def _described(pipeline: Values, params: Values) -> dict[str, Described]:
     stages: Mapping[str, Any] = pipeline.get("stages") or {}
-    return {name: _stage(name, stage) for name, stage in stages.items()}
+    return {name: _stage(name, stage, params) for name, stage in stages.items()}
 
 
-def _stage(name: str, described: Mapping[str, Any]) -> Described:
+def _stage(name: str, described: Mapping[str, Any], params: Values) -> Described:
     stage = described.get("do", described)
     flow = str(described.get("foreach", "")).removeprefix("${flows.").removesuffix("}")
     outs = [*stage.get("outs", []), *stage.get("metrics", []), *stage.get("plots", [])]
     return Described(
         address=f"{name}@{flow}" if flow else name,
         cmd=stage.get("cmd", ""),
-        deps=frozenset(stage.get("deps", [])),
+        deps=frozenset(with_settings(dep, params) for dep in stage.get("deps", [])),
         params=frozenset(stage.get("params", [])),
         outs=frozenset(out if isinstance(out, str) else next(iter(out)) for out in outs),
     )

@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 
 from flows import dpo, rlhf
-from flows.settings import DpoSettings, ProjectSettings, RlhfSettings
+from flows.settings import DpoSettings, ProjectSettings, RetrainSettings, RlhfSettings
 from stemma.config import parse_settings, read_yaml
 from stemma.lineage.closure import import_closure
 from stemma.stage.definition import StageDefinition, read_definitions
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = read_definitions(ROOT)
-RAW_INPUTS = {"ai_label": ("inputs/constitutions",), "data": ("inputs/data",), "label": ("inputs/labels",)}
+RAW_INPUTS = {
+    "ai_label": ("inputs/constitutions",),
+    "data": ("inputs/data",),
+    "sft": ("inputs/round/policy/from-demonstrations",),
+    "label": ("inputs/labels", "inputs/round/labels/from-none"),
+    "reward": ("inputs/round/reward/from-sft",),
+}
 
 
 def module_of(stage: StageDefinition) -> str:
@@ -43,7 +49,7 @@ def test_params_hold_every_setting_of_every_section() -> None:
         key: set(value) for key, value in settings.items() if isinstance(value, dict)
     }
     sections = {module_of(stage).removeprefix("tasks.") for stage in STAGES.values()}
-    assert set(params) == sections | {"seed", "machine", "registry", "promotion", "human", "budget"}
+    assert set(params) == sections | {"seed", "machine", "registry", "promotion", "human", "budget", "round"}
 
 
 def test_each_stage_depends_on_its_own_section_and_the_seed() -> None:
@@ -65,7 +71,7 @@ def test_a_bad_setting_costs_no_import_of_torch(module: str) -> None:
 
 
 def test_every_setting_has_a_sentence_in_the_form() -> None:
-    for settings in (RlhfSettings, DpoSettings):
+    for settings in (RlhfSettings, DpoSettings, RetrainSettings):
         for name, model in settings.model_json_schema()["$defs"].items():
             silent = [field for field, schema in model["properties"].items() if not schema.get("description")]
             assert not silent, f"{name}: {silent}"
