@@ -16,6 +16,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from flows.settings import DpoSettings, FlowSettings, RetrainSettings, RlhfSettings
+from flows.stack import running_stack
 from stemma.config import read_yaml, write_yaml
 from tests.project import Project
 from tests.stack.postgres import Postgres
@@ -76,6 +80,40 @@ class Server:
         return self.log.read_text(errors="replace")[-5000:]
 
 
+@dataclass
+class Worker:
+    """One machine of the stack: `stemma up --worker` in a clone of its own."""
+
+    clone: Project
+
+    def start(self) -> None:
+        self.clone.output(sys.executable, "-m", "stemma", "up", "--worker")
+
+    def stop(self) -> None:
+        self.clone.output(sys.executable, "-m", "stemma", "down")
+
+    def kill(self) -> None:
+        """`kill -9` of all that runs on the machine, at once."""
+        stack = running_stack(self.clone.path)
+        assert stack is not None
+        first = psutil.Process(stack.pid)
+        processes = [first, *first.children(recursive=True)]  # type: ignore[no-untyped-call]
+        for process in processes:
+            process.suspend()  # so that none has time to mourn another
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=30)  # type: ignore[no-untyped-call]
+
+    def is_in(self, stage: str, run: str, steps: int = 0) -> bool:
+        """Whether a stage of a run is at work here, and has made that many steps."""
+        events = self.clone.path / ".stemma" / "logs" / run / f"{stage}.jsonl"
+        return events.exists() and events.read_text().count('"step"') >= steps
+
+    def words(self) -> str:
+        logs = self.clone.path / ".stemma" / "logs"
+        return "\n".join(f"{log.name}: {log.read_text(errors='replace')[-3000:]}" for log in sorted(logs.glob("*.log")))
+
+
 class Stack:
     """Servers and remotes; clones and workers are added."""
 
@@ -108,7 +146,7 @@ class Stack:
             MLFLOW_S3_ENDPOINT_URL=self.s3.url,
         )  # fmt: skip
         self.bare = folder / "bare.git"
-        self.workers: dict[str, Server] = {}
+        self.workers: dict[str, Worker] = {}
 
     def start(self) -> None:
         """Start the servers and make the remotes."""
@@ -118,7 +156,9 @@ class Stack:
             server.start()
 
     def stop(self) -> None:
-        for server in (*self.workers.values(), self.prefect, self.mlflow):
+        for worker in self.workers.values():
+            worker.stop()
+        for server in (self.prefect, self.mlflow):
             server.stop()
         self.postgres.stop()
         self.s3.stop()
@@ -130,11 +170,9 @@ class Stack:
         Project(self.folder, self.environment()).git("clone", "--quiet", str(self.bare), str(path))
         return Project(path, self.environment(PREFECT_HOME=str(self.folder / f"{name}-home")))
 
-    def add_worker(self, clone: Project, *options: str) -> Server:
-        """A worker of every pool in a clone."""
-        name = clone.path.name
-        command = [sys.executable, "-m", "stemma", "up", "--worker", *options]
-        worker = Server(f"worker {name}", command, clone.path, clone.environment, self.folder / f"{name}.log")
+    def add_worker(self, name: str) -> "Worker":
+        """A machine that works: a clone with the workers of every pool."""
+        worker = Worker(self.clone(name))
         self.workers[name] = worker
         return worker
 
@@ -165,6 +203,15 @@ class Stack:
             except OSError:
                 assert time.monotonic() < deadline, path
             time.sleep(0.5)
+
+    def deploy(self, clone: Project) -> str:
+        """Offer the flows, from a clone."""
+        return clone.output(sys.executable, "-m", "stemma", "deploy")
+
+    def settings(self, flow: str) -> dict[str, Any]:
+        """The tiny settings, as the form of a flow takes them."""
+        kinds: dict[str, type[FlowSettings]] = {"rlhf": RlhfSettings, "dpo": DpoSettings, "retrain": RetrainSettings}
+        return {key: value for key, value in read_yaml(TINY).items() if key in kinds[flow].model_fields}
 
     def run(self, flow: str, **parameters: Any) -> str:
         """Ask for a run of a deployment; its id."""
