@@ -1,12 +1,12 @@
-"""Start a flow from the command line: in this process, against the Prefect server of `stemma ui` where it runs."""
+"""Start a flow from the command line: in this process, against the Prefect server of `stemma up` where it runs."""
 
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from flows.judges import check_judges
-from flows.servers import running_prefect
 from flows.settings import DpoSettings, ProjectSettings, RlaifSettings, RlhfSettings
+from flows.stack import running_prefect
 
 if TYPE_CHECKING:
     from flows.pipeline import FlowReport

@@ -1,4 +1,4 @@
-"""`stemma run | runs | show | ui`: make runs and look at them."""
+"""`stemma run | runs | show`: make runs and look at them."""
 
 import argparse
 from pathlib import Path
@@ -30,11 +30,6 @@ def add_commands(commands: Commands) -> None:
     show.add_argument("--json", action="store_true", help="as JSON")
     show.set_defaults(command=_show)
 
-    ui = commands.add_parser("ui", help="start the Prefect server and the MLflow UI on this machine")
-    ui.add_argument("--prefect-port", type=int, default=4200)
-    ui.add_argument("--mlflow-port", type=int, default=5000)
-    ui.set_defaults(command=_ui)
-
 
 def _run(options: argparse.Namespace) -> int:
     from flows.settings import load_settings
@@ -64,9 +59,3 @@ def _show(options: argparse.Namespace) -> int:
 
     root = find_project(Path.cwd())
     return print_page((runs_json if options.json else runs_page)(root, options.runs))
-
-
-def _ui(options: argparse.Namespace) -> int:
-    from flows.servers import serve
-
-    return serve(find_project(Path.cwd()), options.prefect_port, options.mlflow_port)
