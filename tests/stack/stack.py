@@ -96,7 +96,7 @@ class Worker:
         """`kill -9` of all that runs on the machine, at once."""
         stack = running_stack(self.clone.path)
         assert stack is not None
-        first = psutil.Process(stack.pid)
+        first = psutil.Process(stack.pid)  # type: ignore[no-untyped-call]
         processes = [first, *first.children(recursive=True)]  # type: ignore[no-untyped-call]
         for process in processes:
             process.suspend()  # so that none has time to mourn another
@@ -104,10 +104,9 @@ class Worker:
             process.kill()
         psutil.wait_procs(processes, timeout=30)  # type: ignore[no-untyped-call]
 
-    def is_in(self, stage: str, run: str, steps: int = 0) -> bool:
-        """Whether a stage of a run is at work here, and has made that many steps."""
-        events = self.clone.path / ".stemma" / "logs" / run / f"{stage}.jsonl"
-        return events.exists() and events.read_text().count('"step"') >= steps
+    def is_in(self, stage: str, run: str) -> bool:
+        """Whether a stage of a run has begun here."""
+        return (self.clone.path / ".stemma" / "logs" / run / f"{stage}.log").exists()
 
     def words(self) -> str:
         logs = self.clone.path / ".stemma" / "logs"
