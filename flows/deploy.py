@@ -5,6 +5,7 @@ from pathlib import Path
 
 from flows.prefect_file import read_prefect_file
 from flows.services import POOLS, PREFECT_API
+from flows.settings import load_settings
 from flows.stack import running_prefect
 from stemma.errors import ServiceError
 
@@ -14,7 +15,7 @@ def deploy(root: Path) -> str:
 
     Raises SettingsError where a file has faults; ServiceError where there is no server, or it refuses.
     """
-    file = read_prefect_file(root)
+    file, settings = read_prefect_file(root), load_settings(root, None, [])
     api = os.environ.get(PREFECT_API) or running_prefect(root)
     if api is None:
         raise ServiceError(f"there is no Prefect server; start one with `stemma up`, or name one in {PREFECT_API}")
@@ -29,7 +30,7 @@ def deploy(root: Path) -> str:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
-            deployments = make_deployments(client, file)
+            deployments = make_deployments(client, file, settings)
             automations = make_automations(client, deployments)
     except PrefectHTTPStatusError as error:
         raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error

@@ -1,6 +1,7 @@
 """Work pools and deployments on the Prefect server, made as prefect.yaml says."""
 
 from collections.abc import Iterable
+from inspect import signature
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
+from flows.fitting import settings_of
 from flows.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
+from flows.settings import ProjectSettings, stage_values
 
 
 def make_pools(client: SyncPrefectClient, names: Iterable[str]) -> None:
@@ -29,12 +32,14 @@ def make_pools(client: SyncPrefectClient, names: Iterable[str]) -> None:
             continue
 
 
-def make_deployments(client: SyncPrefectClient, file: PrefectFile) -> dict[str, UUID]:
-    """Make or update every deployment; their ids by name."""
-    return {entry.name: _make(client, entry, file.pull) for entry in file.deployments}
+def make_deployments(client: SyncPrefectClient, file: PrefectFile, settings: ProjectSettings) -> dict[str, UUID]:
+    """Make or update every deployment; their ids by name. Forms begin with the project's settings."""
+    return {entry.name: _make(client, entry, file.pull, settings) for entry in file.deployments}
 
 
-def _make(client: SyncPrefectClient, entry: DeploymentConfig, pull: Iterable[dict[str, Any]]) -> UUID:
+def _make(
+    client: SyncPrefectClient, entry: DeploymentConfig, pull: Iterable[dict[str, Any]], settings: ProjectSettings
+) -> UUID:
     flow: Flow[Any, Any] = load_flow_from_entrypoint(entry.entrypoint, use_placeholder_flow=False)
     limit = entry.concurrency_limit
     return client.create_deployment(
@@ -49,9 +54,16 @@ def _make(client: SyncPrefectClient, entry: DeploymentConfig, pull: Iterable[dic
         schedules=[_schedule(schedule) for schedule in entry.schedules],
         concurrency_limit=limit.limit if limit else None,
         concurrency_options=_options(limit.collision_strategy) if limit else None,
+        parameters=_parameters(flow, settings),
         parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
         enforce_parameter_schema=True,
     )
+
+
+def _parameters(flow: Flow[Any, Any], settings: ProjectSettings) -> dict[str, Any]:
+    """What the form holds before anybody changes it: for a flow with settings, those of params.yaml."""
+    default = next((one.default for one in signature(flow.fn).parameters.values() if one.name == "settings"), None)
+    return {"settings": stage_values(settings_of(type(default), settings))} if default else {}
 
 
 def _schedule(schedule: ScheduleConfig) -> DeploymentScheduleCreate:

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from flows.fitting import settings_of
 from flows.judges import check_judges
 from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
 from flows.stack import running_prefect
@@ -25,7 +26,7 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
 
     Raises StemmaError as the flow does.
     """
-    fitted = _fitted(flow, settings)
+    fitted = _settled(flow, settings)
     api = running_prefect(root)
     if api and "PREFECT_API_URL" not in os.environ:
         os.environ["PREFECT_API_URL"] = api
@@ -52,7 +53,7 @@ def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
     from flows.dry_run import plan_words
     from flows.round import begin_round
 
-    fitted, this_round = _fitted(flow, settings), None
+    fitted, this_round = _settled(flow, settings), None
     if isinstance(fitted, RetrainSettings):
         this_round = begin_round(root, fitted)
         fitted = this_round.settings(fitted)
@@ -61,15 +62,13 @@ def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
     return plan_words(root, policy, stages, fitted, name, this_round)
 
 
-def _fitted(flow: str, settings: ProjectSettings) -> FlowSettings:
+def _settled(flow: str, settings: ProjectSettings) -> FlowSettings:
     """The settings of one flow, with the user's files where they lie.
 
     Raises SettingsError where it needs judges and none is named.
     """
-    if flow == "rlaif" and settings.label.source != "mixed":
-        settings = settings.model_copy(update={"label": settings.label.model_copy(update={"source": "ai"})})
-    check_judges(settings)
-    values = settings.model_dump()
-    values["data"]["files"] = [str(Path(file).resolve()) for file in settings.data.files]
-    kind = SETTINGS[flow]
-    return kind.model_validate({key: values[key] for key in kind.model_fields})
+    files = tuple(str(Path(file).resolve()) for file in settings.data.files)
+    data = settings.data.model_copy(update={"files": files})
+    fitted = settings_of(SETTINGS[flow], settings.model_copy(update={"data": data}))
+    check_judges(fitted)
+    return fitted
