@@ -137,15 +137,17 @@ def shown(interval: Interval) -> str:
 
 def draw(points: Sequence[Point]) -> None:
     """Draw both win rates by round; a hollow mark is a policy that was refused."""
-    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    series = {"against the policy it started from": 1, "against the first SFT policy": 2}
-    for shift, (label, field) in enumerate(series.items()):
-        intervals: list[Interval] = [point[field] for point in points]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    series = {
+        "against the policy it started from": [point.against_parent for point in points],
+        "against the first SFT policy": [point.against_sft for point in points],
+    }
+    for shift, (label, intervals) in enumerate(series.items()):
         for place, (point, one) in enumerate(zip(points, intervals, strict=True)):
             axes.errorbar(
                 place + 0.12 * shift - 0.06,
@@ -164,7 +166,7 @@ def draw(points: Sequence[Point]) -> None:
     axes.set_title("Rounds of retraining on the default world (hollow: refused)")
     axes.legend(loc="lower left")
     PLOT.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(PLOT, dpi=120)
+    figure.savefig(PLOT, dpi=200, metadata={"Software": None})
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def run_pipeline(
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
         Projection(root, display.say) as projection,
-        asked_people(root, settings, name) as people,
+        asked_people(root, settings, name, begun) as people,
         open_workspace(root, name, values, files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
     ):

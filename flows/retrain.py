@@ -47,7 +47,8 @@ def retrain(settings: RetrainSettings = DEFAULTS, name: str = "") -> State[Round
         name: The run's name; empty lets Prefect choose one.
     """
     root = find_project(Path.cwd())
-    begun = begin_round(root, settings)
+    name = name or run_name()
+    begun = begin_round(root, settings, name)
     stages, policy = METHODS[settings.round.method]
     ended = run_pipeline("retrain", stages, policy, begun.settings(settings), name, begun)
     if not isinstance(ended, FlowReport):

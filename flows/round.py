@@ -1,11 +1,12 @@
 """A round of retraining before it begins: the champion that it starts from, and what earlier rounds left it."""
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from flows.settings import RetrainSettings
+from flows.settings import ASK_PEOPLE, RetrainSettings
 from stemma.errors import WorkspaceError
 from stemma.labelling.earlier import EARLIER as LABELS
 from stemma.labelling.earlier import count_rounds
@@ -36,6 +37,10 @@ class Round:
     inputs: Mapping[str, str]
     """The artifacts that it takes in: DVC id by place in the workspace."""
 
+    def as_text(self) -> str:
+        """The round as a label batch keeps it."""
+        return json.dumps(asdict(self), sort_keys=True)
+
     def settings(self, settings: RetrainSettings) -> RetrainSettings:
         """The settings of the round's stages."""
         earlier, start = str(LABELS) in self.inputs, "earlier" if str(REWARD) in self.inputs else "sft"
@@ -58,11 +63,31 @@ class Round:
         }
 
 
-def begin_round(root: Path, settings: RetrainSettings) -> Round:
+def begin_round(root: Path, settings: RetrainSettings, name: str) -> Round:
     """Find the champion and the round before, other clones heard first where their remote answers.
 
+    A round whose labels people were asked for goes on as it began, whatever became champion meanwhile.
     Raises WorkspaceError where there is no champion to start from.
     """
+    return _asked(root, settings, name) or _begin(root, settings)
+
+
+def _asked(root: Path, settings: RetrainSettings, name: str) -> Round | None:
+    """The round of this name as its label batch knows it, where it asked people."""
+    if settings.label.source not in ASK_PEOPLE:
+        return None
+    from stemma.labelling.store.database import store_url
+    from stemma.labelling.store.store import open_store
+
+    store = open_store(store_url(root))
+    try:
+        batch = store.batch(name)
+    finally:
+        store.close_connections()
+    return Round(**json.loads(batch.source["round"])) if batch and "round" in batch.source else None
+
+
+def _begin(root: Path, settings: RetrainSettings) -> Round:
     registry, alias, method = Registry(root, settings.registry.model), settings.round.alias, settings.round.method
     hear(root, registry, urgent=True)
     now = registry.read()
