@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-runs test-parts check deps install ui
+.PHONY: demo test test-runs test-parts check deps install deploy up down
 
 demo: .venv/run
 	stemma run rlhf
@@ -15,7 +15,7 @@ demo: .venv/run
 	stemma rollback --reason "a drill: put the one before back"
 	stemma verify policy@champion
 	@echo
-	@echo "Open the UIs:  $(BIN)/stemma ui      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
+	@echo "Open the UIs:  $(BIN)/stemma up      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
 
 # Whole runs beside everything else: on two cores that is the time of the runs alone.
 test: .venv/dev
@@ -49,5 +49,12 @@ install: .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
 	touch $@
 
-ui: .venv/run
-	stemma ui
+# The local stack: Prefect, MLflow, the label page, workers; `up` deploys too.
+up: .venv/run
+	stemma up
+
+down: .venv/run
+	stemma down
+
+deploy: .venv/run
+	stemma deploy

@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.dry_run import Planned
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.settings import DpoSettings
 from flows.suspension import Waiting
@@ -13,11 +14,14 @@ DEFAULTS = DpoSettings()
 
 
 @flow(name="dpo", flow_run_name=run_name)
-def dpo(settings: DpoSettings = DEFAULTS, name: str = "") -> FlowReport | State[Waiting]:
+def dpo(
+    settings: DpoSettings = DEFAULTS, name: str = "", dry_run: bool = False
+) -> FlowReport | State[Waiting] | State[Planned]:
     """Align a policy straight from the pairs.
 
     Args:
         settings: Every stage's settings.
         name: The run's name; empty lets Prefect choose one.
+        dry_run: Only tell what would run, why, and what it would cost.
     """
-    return run_pipeline("dpo", STAGES, "dpo", settings, name)
+    return run_pipeline("dpo", STAGES, "dpo", settings, name, dry_run)

@@ -3,8 +3,9 @@
 import shutil
 import subprocess
 
-from flows.settings import FlowMachineConfig
+from flows.settings import FlowMachineConfig, FlowSettings, stage_values
 from stemma.config import MachineConfig
+from stemma.stage.definition import StageDefinition
 
 
 def resolve(machine: FlowMachineConfig) -> MachineConfig:
@@ -13,6 +14,20 @@ def resolve(machine: FlowMachineConfig) -> MachineConfig:
     if device == "auto":
         device = "cuda" if _has_usable_gpu() else "cpu"
     return MachineConfig.model_validate({**machine.model_dump(), "device": device})
+
+
+def machine_kind(settings: FlowSettings) -> str:
+    """What makes times comparable: the device, and how many processes a stage takes."""
+    machine = stage_values(settings)["machine"]
+    return f"{machine['device']} x{machine.get('processes', 1)}"
+
+
+def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
+    """How many GPUs a stage takes: none on a CPU, and none where nothing of it depends on the machine."""
+    values = stage_values(settings)
+    if values["machine"]["device"] == "cpu" or "machine" not in stage.params:
+        return 0
+    return int(values["machine"].get("processes", 1))
 
 
 def _has_usable_gpu() -> bool:

@@ -16,7 +16,6 @@ from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 
 if TYPE_CHECKING:
-    from flows.round import Round
     from stemma.labelling.store.batch import Batch, Progress
     from stemma.labelling.store.store import LabelStore
 
@@ -35,10 +34,8 @@ class Halt:
 
 
 @contextmanager
-def asked_people(
-    root: Path, settings: FlowSettings, run: str, begun: "Round | None" = None
-) -> "Iterator[People | None]":
-    """The people whose labels a run, or a round, needs, with the label store open; None where it needs none.
+def asked_people(root: Path, settings: FlowSettings, run: str) -> "Iterator[People | None]":
+    """The people whose labels a run needs, with the label store open; None where it needs none.
 
     Raises LabelError where the store cannot be opened; SettingsError where there are no guidelines.
     """
@@ -50,7 +47,7 @@ def asked_people(
 
     store = open_store(store_url(root))
     try:
-        yield People(store, settings, run, _guidelines(root, settings), begun)
+        yield People(store, settings, run, _guidelines(root, settings))
     finally:
         store.close_connections()
 
@@ -63,7 +60,6 @@ class People:
     settings: FlowSettings
     run: str
     guidelines: str
-    begun: "Round | None" = None
 
     def were_asked(self) -> bool:
         """Whether the run has asked them before, and now begins anew."""
@@ -82,8 +78,6 @@ class People:
         from flows.label_batch import batch_of_samples
 
         source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run}
-        if self.begun:
-            source["round"] = self.begun.as_text()
         batch = batch_of_samples(runner.workspace.path, self.settings, self.guidelines, source)
         self.store.make_batch(batch)
         runner.say(f"batch {batch.id}: {len(batch.items)} pairs for people to label, each by {batch.overlap}")

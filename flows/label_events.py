@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.servers import running_prefect
+from flows.stack import running_prefect
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
     from stemma.labelling.store.store import LabelStore
 
 BATCH_ENDED = "stemma.batch.ended"
-AUTOMATION = "stemma: a run goes on once its batch of labels has ended"
 
 
 def announce(root: Path, store: "LabelStore") -> bool:
     """Tell the project's Prefect server of every batch whose end nobody has taken note of.
 
-    Returns whether there was a server to tell; without one, that of the next `stemma ui` hears of it.
+    Returns whether there was a server to tell; without one, that of the next `stemma up` hears of it.
     """
     ended = store.unannounced()
     if not ended:
@@ -44,19 +43,6 @@ def announce(root: Path, store: "LabelStore") -> bool:
     except httpx.HTTPError:
         return False
     return True
-
-
-async def offer_resumption() -> None:
-    """Have Prefect resume a run when the batch that it waits for has ended."""
-    from prefect.automations import Automation
-    from prefect.events.actions import ResumeFlowRun
-    from prefect.events.schemas.automations import EventTrigger, Posture
-
-    try:
-        await Automation.aread(name=AUTOMATION)
-    except ValueError:
-        trigger = EventTrigger(expect={BATCH_ENDED}, posture=Posture.Reactive, threshold=1)
-        await Automation(name=AUTOMATION, trigger=trigger, actions=[ResumeFlowRun()]).acreate()
 
 
 def _announce(client: "SyncPrefectClient", store: "LabelStore", batch: "Batch") -> None:

@@ -1,4 +1,7 @@
-"""Watch the label store beside a Prefect server: say which batches ended, and show how far the others are."""
+"""Watch the label store beside a Prefect server: say which batches ended, and show how far the others are.
+
+`python -m flows.label_watch`, which `stemma up` starts.
+"""
 
 import os
 import time
@@ -13,6 +16,7 @@ from stemma.errors import LabelError
 from stemma.labelling.store.batch import Progress
 from stemma.labelling.store.database import STORE_VARIABLE, store_url
 from stemma.labelling.store.store import LabelStore, open_store
+from stemma.lineage.git import find_project
 
 SECONDS_BETWEEN_LOOKS = 3.0
 SECONDS_BETWEEN_PAGES = 15.0
@@ -20,6 +24,7 @@ SECONDS_BETWEEN_PAGES = 15.0
 
 def watch(root: Path) -> None:
     """Watch for ever, and outlive whatever does not answer for a while."""
+    print(f"watches the labels of {root}", flush=True)
     shown: dict[str, Progress] = {}
     store, pages_due = None, 0.0
     while True:
@@ -42,3 +47,7 @@ def _opened(root: Path) -> LabelStore | None:
     if STORE_VARIABLE not in os.environ and not (root / "labels.db").exists():
         return None
     return open_store(store_url(root))
+
+
+if __name__ == "__main__":
+    watch(find_project(Path.cwd()))

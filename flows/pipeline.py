@@ -11,13 +11,16 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from pydantic import BaseModel
 
+from flows.announcing import announce_plan
+from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning
 from flows.display import Display
-from flows.hardware import resolve
+from flows.dry_run import Planned, plan_only
+from flows.hardware import machine_kind
 from flows.human_labels import Halt, People, asked_people
-from flows.judges import with_judges
 from flows.projection import Projection
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
+from flows.spending import Spending
 from flows.stage_run import StageRunner
 from flows.suspension import Waiting, halt_run
 from stemma.errors import WorkspaceError
@@ -27,18 +30,15 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.locks import lock
 from stemma.lineage.registering import register_shared
-from stemma.lineage.runs import list_runs, run_message
+from stemma.lineage.runs import run_message
 from stemma.lineage.sharing import shared_through
-from stemma.lineage.workspace import DATA, open_workspace
+from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.manifest import verify_manifest
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-STAGES_OF = {"ppo": "rlhf", "dpo": "dpo"}
-"""The flow whose stages of its own in dvc.yaml make a policy; a run's params.yaml names that flow only."""
 
 
 class FlowReport(BaseModel):
@@ -61,31 +61,47 @@ def run_name() -> str:
 
 
 def run_pipeline(
-    flow: str, stages: Sequence[str], policy: str, settings: FlowSettings, name: str, begun: Round | None = None
-) -> FlowReport | State[Waiting]:
+    flow: str,
+    stages: Sequence[str],
+    policy: str,
+    settings: FlowSettings,
+    name: str,
+    dry_run: bool = False,
+    this_round: Round | None = None,
+) -> FlowReport | State[Waiting] | State[Planned]:
     """Bring the stages up to date one by one, save them as a DVC experiment, and register the policy.
+
+    It tells its plan first, and with `dry_run` nothing else.
 
     Where people's labels are missing, the flow run is suspended, or ends in a state that says so.
     Raises StemmaError where the run cannot begin or a stage fails; what is finished stays in the cache.
     """
     name = name or run_name()
     root = find_project(Path.cwd())
-    settings = settings.model_copy(update={"machine": resolve(settings.machine)})
-    settings, files = _with_inputs(root, with_judges(root, settings))
-    values = stage_values(settings)
-    values["flows"] = {known: [known] if known == STAGES_OF[policy] else [] for known in STAGES_OF.values()}
+    if dry_run:
+        return plan_only(root, policy, stages, settings, name, this_round)
+    beginning = begin(root, policy, settings, name)
+    settings = beginning.settings
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         Display() as display,
         Projection(root, display.say) as projection,
-        asked_people(root, settings, name, begun) as people,
-        open_workspace(root, name, values, files) as workspace,
+        asked_people(root, settings, name) as people,
+        open_workspace(root, name, beginning.start, beginning.params, beginning.files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
+        exchange_of(root, display.say) as exchange,
     ):
-        take_inputs(workspace, begun)
-        log, earlier, waited = get_run_logger().info, list_runs(root), people is not None and people.were_asked()
-        runner = StageRunner(workspace, settings, pipeline, projection, display, log, earlier, taints(root), waited)
-        ended = _FlowRun(flow, stages, policy, runner, people, begun).carry_out()
+        if beginning.again:
+            this_round = this_round and this_round.as_begun(beginning.facts)
+        else:
+            take_inputs(root, workspace.path, this_round)
+        keep_beginning(beginning, workspace, this_round.named() if this_round else {}, display.say)
+        log, waited = get_run_logger().info, people is not None and people.were_asked()
+        runner = StageRunner(
+            workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root),
+            Spending(root, name), waited, exchange,
+        )  # fmt: skip
+        ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people, this_round))
     return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
 
 
@@ -98,7 +114,7 @@ class _FlowRun:
     policy: str
     runner: StageRunner
     people: People | None
-    begun: Round | None
+    this_round: Round | None
 
     def carry_out(self) -> FlowReport | Halt:
         """Run the stages, save, push, register; the view in MLflow ends as the run does."""
@@ -106,6 +122,7 @@ class _FlowRun:
         workspace = self.runner.workspace
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
+        announce_plan(self.runner, self.stages)
         self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
@@ -149,11 +166,15 @@ class _FlowRun:
             "Made": " ".join(f"{stage}={artifacts[stage]}" for stage in self.runner.ran),
             "Policy": f"{self.policy}={artifacts[self.policy]}",
             "Dirty": str(workspace.dirty).lower(),
+            "Machine": machine_kind(self.runner.settings),
+            "Seconds": " ".join(f"{stage}={took:.1f}" for stage, took in self.runner.spending.measured().items()),
             "Prefect-Flow-Run": str(runtime.flow_run.id),
-            **(self.begun.facts(workspace.path) if self.begun else {}),
+            **(self.this_round.facts(workspace.path) if self.this_round else {}),
         }
-        with lock(workspace.root / ".stemma" / "experiments.lock"):
-            self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
+        if not any(run.name == workspace.name for run in self.runner.earlier):
+            with lock(workspace.root / ".stemma" / "experiments.lock"):
+                self.runner.pipeline.save_experiment(workspace.name, run_message(workspace.name, facts))
+        self.runner.spending.close()
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
         self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
@@ -171,6 +192,8 @@ class _FlowRun:
         if set(self.runner.artifacts.values()) & set(self.runner.tainted):
             say("not pushed: it holds what was forgotten on request, or descends from it")
             return
+        if self.runner.exchange:
+            self.runner.exchange.settle()
         try:
             run_dvc(root, "exp", "push", "--force", remote, name)
             say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
@@ -205,13 +228,19 @@ class _FlowRun:
         return self.runner.metrics(f"eval_{self.policy}")
 
 
+def _to_its_end(run: _FlowRun) -> FlowReport | Halt:
+    """Carry a run out, and drop the record of its beginning unless it goes on later."""
+    root = run.runner.workspace.root
+    try:
+        ended = run.carry_out()
+    except Exception:
+        drop_beginning(root)
+        raise
+    if not isinstance(ended, Halt) or ended.progress is None:
+        drop_beginning(root)
+    return ended
+
+
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:
     """A Prefect task round a step; DVC alone decides what is up to date, so Prefect caches nothing."""
     return task(name=name, task_run_name=name, cache_policy=NO_CACHE, persist_result=False)(function)
-
-
-def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:
-    """The settings with the user's files as they will lie in the workspace, and the files to take in."""
-    files = [(root / file).resolve() for file in settings.data.files]
-    data = settings.data.model_copy(update={"files": tuple(f"{DATA}/{file.name}" for file in files)})
-    return settings.model_copy(update={"data": data}), files

@@ -10,11 +10,13 @@ from prefect.tasks import exponential_backoff
 
 from flows import dpo, rlhf
 from flows.acts import promote_model
+from flows.dry_run import Planned
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.round import begin_round
 from flows.settings import RetrainSettings
 from flows.suspension import Waiting
 from stemma.lineage.git import find_project
+from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
 from stemma.promotion.act import RefusedError
 
@@ -39,21 +41,25 @@ class RoundReport(FlowReport):
 
 
 @flow(name="retrain", flow_run_name=run_name)
-def retrain(settings: RetrainSettings = DEFAULTS, name: str = "") -> State[RoundReport] | State[Waiting]:
+def retrain(
+    settings: RetrainSettings = DEFAULTS, name: str = "", dry_run: bool = False
+) -> State[RoundReport] | State[Waiting] | State[Planned]:
     """Train the champion on fresh labels of its own answers, and let the new policy serve where the gates let it.
 
     Args:
         settings: Every stage's settings; round says how it goes on from what is there.
         name: The run's name; empty lets Prefect choose one.
+        dry_run: Tell the plan, and run nothing.
     """
     root = find_project(Path.cwd())
-    name = name or run_name()
-    begun = begin_round(root, settings, name)
+    begun = begin_round(root, settings)
     stages, policy = METHODS[settings.round.method]
-    ended = run_pipeline("retrain", stages, policy, begun.settings(settings), name, begun)
+    ended = run_pipeline("retrain", stages, policy, begun.settings(settings), name, dry_run, begun)
     if not isinstance(ended, FlowReport):
         return ended
     version = f"{ended.model}/{ended.version}"
+    # What stands on record: a flow run that went on after a while is still the round that it began as.
+    begun = begun.as_begun(find_run(root, ended.run).trailers)
     reason = f"round {begun.number}: {version} beats {begun.parent}"
     verdict, words = _decide(root, version, settings.round.alias, reason)
     report = RoundReport(**ended.model_dump(), round=begun.number, parent=begun.parent, verdict=verdict, words=words)

@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.dry_run import Planned
 from flows.pipeline import FlowReport, run_name, run_pipeline
 from flows.rlhf import STAGES
 from flows.settings import RlaifSettings
@@ -12,11 +13,14 @@ DEFAULTS = RlaifSettings()
 
 
 @flow(name="rlaif", flow_run_name=run_name)
-def rlaif(settings: RlaifSettings = DEFAULTS, name: str = "") -> FlowReport | State[Waiting]:
+def rlaif(
+    settings: RlaifSettings = DEFAULTS, name: str = "", dry_run: bool = False
+) -> FlowReport | State[Waiting] | State[Planned]:
     """Align a policy by a reward model that learned from AI judges, and PPO.
 
     Args:
         settings: Every stage's settings; ai_label.judges names the judges.
         name: The run's name; empty lets Prefect choose one.
+        dry_run: Only tell what would run, why, and what it would cost.
     """
-    return run_pipeline("rlaif", STAGES, "ppo", settings, name)
+    return run_pipeline("rlaif", STAGES, "ppo", settings, name, dry_run)

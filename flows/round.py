@@ -1,12 +1,11 @@
 """A round of retraining before it begins: the champion that it starts from, and what earlier rounds left it."""
 
-import json
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from flows.settings import ASK_PEOPLE, RetrainSettings
+from flows.settings import RetrainSettings
 from stemma.errors import WorkspaceError
 from stemma.labelling.earlier import EARLIER as LABELS
 from stemma.labelling.earlier import count_rounds
@@ -17,7 +16,6 @@ from stemma.lineage.rounds import FLOW, labels_trailer
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.lineage.taken import take_artifacts
-from stemma.lineage.workspace import Workspace
 from stemma.promotion.move import hear
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison
@@ -37,10 +35,6 @@ class Round:
     inputs: Mapping[str, str]
     """The artifacts that it takes in: DVC id by place in the workspace."""
 
-    def as_text(self) -> str:
-        """The round as a label batch keeps it."""
-        return json.dumps(asdict(self), sort_keys=True)
-
     def settings(self, settings: RetrainSettings) -> RetrainSettings:
         """The settings of the round's stages."""
         earlier, start = str(LABELS) in self.inputs, "earlier" if str(REWARD) in self.inputs else "sft"
@@ -52,42 +46,25 @@ class Round:
         }
         return settings.model_copy(update=changes)
 
+    def named(self) -> dict[str, str]:
+        """What tells it from other rounds, for the record."""
+        return {"Round": str(self.number), "Parent": self.parent, "Method": self.method}
+
+    def as_begun(self, facts: Mapping[str, str]) -> "Round":
+        """The round as it was when its flow run first began, whoever became champion since; its inputs are in place."""
+        return Round(int(facts["Round"]), facts["Parent"], facts["Method"], {})
+
     def facts(self, workspace: Path) -> dict[str, str]:
         """What stands on record of the round, once its stages are done in a workspace."""
         labels = read_rows(workspace / ARTIFACTS / "label" / "comparisons.jsonl", Comparison)
-        return {
-            "Round": str(self.number),
-            "Parent": self.parent,
-            "Method": self.method,
-            "Labels": labels_trailer(count_rounds(labels)),
-        }
+        return {**self.named(), "Labels": labels_trailer(count_rounds(labels))}
 
 
-def begin_round(root: Path, settings: RetrainSettings, name: str) -> Round:
+def begin_round(root: Path, settings: RetrainSettings) -> Round:
     """Find the champion and the round before, other clones heard first where their remote answers.
 
-    A round whose labels people were asked for goes on as it began, whatever became champion meanwhile.
     Raises WorkspaceError where there is no champion to start from.
     """
-    return _asked(root, settings, name) or _begin(root, settings)
-
-
-def _asked(root: Path, settings: RetrainSettings, name: str) -> Round | None:
-    """The round of this name as its label batch knows it, where it asked people."""
-    if settings.label.source not in ASK_PEOPLE:
-        return None
-    from stemma.labelling.store.database import store_url
-    from stemma.labelling.store.store import open_store
-
-    store = open_store(store_url(root))
-    try:
-        batch = store.batch(name)
-    finally:
-        store.close_connections()
-    return Round(**json.loads(batch.source["round"])) if batch and "round" in batch.source else None
-
-
-def _begin(root: Path, settings: RetrainSettings) -> Round:
     registry, alias, method = Registry(root, settings.registry.model), settings.round.alias, settings.round.method
     hear(root, registry, urgent=True)
     now = registry.read()
@@ -106,14 +83,14 @@ def _begin(root: Path, settings: RetrainSettings) -> Round:
         return Round(number, f"{now.name}/{now.aliases[alias]}", method, inputs)
 
 
-def take_inputs(workspace: Workspace, begun: Round | None) -> None:
+def take_inputs(root: Path, workspace: Path, this_round: Round | None) -> None:
     """Lay out a round's inputs in its workspace; a run that is no round has none.
 
     Raises ArtifactError where one is neither in the cache nor on the remote.
     """
-    if begun:
-        with Store(workspace.root) as store:
-            take_artifacts(workspace.path, store, begun.inputs)
+    if this_round:
+        with Store(root) as store:
+            take_artifacts(workspace, store, this_round.inputs)
 
 
 def _left(index: Index, store: Store, before: Run, settings: RetrainSettings) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from flows.budget import BudgetConfig
 from flows.round_settings import RoundConfig
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError
@@ -88,6 +89,8 @@ class FlowSettings(Settings):
     """The evaluation on prompts never used for training."""
     registry: RegistryConfig = RegistryConfig()
     """Where the finished policy is registered."""
+    budget: BudgetConfig = BudgetConfig()
+    """What a run may spend."""
 
 
 class RlhfSettings(FlowSettings):

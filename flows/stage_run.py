@@ -1,22 +1,28 @@
 """One stage of a flow run: DVC brings it up to date, and what it says is shown and projected into MLflow."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from flows.budget import GRACE, refuse_more, seconds_left
 from flows.display import Display
+from flows.hardware import gpus_of
 from flows.pictures import show_pictures
 from flows.projection import Projection
 from flows.settings import FlowSettings, section
+from flows.spending import Spending
 from flows.watch import Event, Watch
 from stemma.errors import StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
+from stemma.lineage.exchange import Exchange
 from stemma.lineage.explain import explain
 from stemma.lineage.locks import lock
-from stemma.lineage.runs import Run, artifact_id, maker_of
+from stemma.lineage.runs import Run, artifact_id, lock_entry, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
-from stemma.stage.definition import stage_key
+from stemma.stage.deadline import DEADLINE_VARIABLE, UNLIMITED, Deadline
+from stemma.stage.definition import scratch_name
 from stemma.view.live_run import MlflowView
 
 
@@ -34,8 +40,12 @@ class StageRunner:
     """The runs on record when this one began, newest first."""
     tainted: dict[str, str]
     """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
+    spending: Spending
+    """What the run has spent."""
     has_waited: bool = False
     """Whether this run waited for people, and now begins anew: what no run on record made, it made before."""
+    exchange: Exchange | None = None
+    """With other machines, where the project is shared."""
     artifacts: dict[str, str] = field(default_factory=dict)
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
@@ -47,14 +57,20 @@ class StageRunner:
         Raises StemmaError with the stage's own message where it fails.
         """
         definition = self.pipeline.definitions[stage]
-        scratch = self.workspace.root / ".stemma" / "scratch"
+        folder = self.workspace.root / ".stemma" / "scratch"
         values = section(self.settings, definition.cmd.split()[2].removeprefix("tasks."))
         self.projection.post(MlflowView.begin_stage, stage, values)
-        with lock(scratch / f"{stage}-{stage_key(self.workspace.path, definition)[:16]}.flow.lock"):
+        scratch = folder / scratch_name(self.workspace.path, definition)
+        with lock(scratch.with_name(f"{scratch.name}.flow.lock")):
             check_disk(self.workspace.root)
-            return self._reproduce(stage)
+            if self.exchange:
+                self.exchange.begin(self.pipeline, stage, scratch)
+            made = self._reproduce(stage, scratch.name)
+            if self.exchange:
+                self.exchange.end(self.pipeline, stage, scratch, ran=stage in self.ran)
+            return made
 
-    def _reproduce(self, stage: str) -> str:
+    def _reproduce(self, stage: str, key: str) -> str:
         logs = self.workspace.logs
         watch = Watch(
             logs / f"{stage}.jsonl",
@@ -62,11 +78,13 @@ class StageRunner:
             lambda: self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
             lambda events: self._show(stage, events),
         )
-        began = time.monotonic()
+        began, gpus = time.monotonic(), gpus_of(self.settings, self.pipeline.definitions[stage])
         try:
-            with watch:
+            with self.spending.count(stage, key, gpus, lambda: watch.ran), watch:
+                self._set_deadline(gpus)
                 self.pipeline.reproduce(stage)
         except StageFailedError as error:
+            refuse_more(self.settings.budget, self.spending.total(), self.workspace.name, stage, watch.error)
             raise StemmaError(f"{stage} failed. {watch.error or self._last_words(stage, error)}") from error
         finally:
             self.display.end_stage()
@@ -78,6 +96,7 @@ class StageRunner:
             self.ran.append(stage)
             self.say(f"{stage} done in {time.monotonic() - began:.0f} s")
             self._record_ran(stage, entry)
+            self.spending.made(stage, sum(out.get("size", 0) for out in entry["outs"]))
         elif self.has_waited and maker_of(self.earlier, stage, artifact_id(entry)) is None:
             self.ran.append(stage)
             self.say(f"{stage} is restored: this run made it before it waited")
@@ -86,10 +105,15 @@ class StageRunner:
             self._record_restored(stage, entry)
         return self.artifacts[stage]
 
+    def _set_deadline(self, gpus: int) -> None:
+        """Tell the stage that begins now when the budget will be spent."""
+        now = time.monotonic()
+        left = seconds_left(self.settings.budget, self.spending.total(), gpus)
+        os.environ[DEADLINE_VARIABLE] = str(Deadline(now + left, now + left + GRACE)) if left < UNLIMITED else ""
+
     def _reason(self, stage: str, now: LockEntry) -> str:
         """Why DVC runs the stage: what differs from the newest run that has it."""
-        before = next((run.lock[stage] for run in self.earlier if stage in run.lock), None)
-        return explain(stage, now, before)
+        return explain(stage, now, lock_entry(self.earlier, stage))
 
     def _record_ran(self, stage: str, entry: LockEntry) -> None:
         tags = {"stemma.state": "ran", "stemma.reason": self._reason(stage, entry)}
@@ -111,6 +135,8 @@ class StageRunner:
     def _show(self, stage: str, events: list[Event]) -> None:
         steps = [event for event in events if "step" in event]
         for event in events:
+            if "resumed" in event:
+                self.spending.resumed(stage)
             if "say" in event:
                 self.say(f"{stage}: {event['say']}")
         if steps:

@@ -1,19 +1,23 @@
-"""Start a flow from the command line: in this process, against the Prefect server of `stemma ui` where it runs."""
+"""Start a flow from the command line: in this process, against the Prefect server of `stemma up` where it runs."""
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from flows.judges import check_judges
-from flows.servers import running_prefect
 from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
-from stemma.config import Values
+from flows.stack import running_prefect
 
 if TYPE_CHECKING:
     from flows.pipeline import FlowReport
     from flows.suspension import Waiting
 
-S = TypeVar("S", bound=FlowSettings)
+SETTINGS: dict[str, type[FlowSettings]] = {
+    "rlhf": RlhfSettings,
+    "rlaif": RlaifSettings,
+    "dpo": DpoSettings,
+    "retrain": RetrainSettings,
+}
 
 
 def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowReport | Waiting":
@@ -21,9 +25,7 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
 
     Raises StemmaError as the flow does.
     """
-    if flow == "rlaif" and settings.label.source != "mixed":
-        settings = settings.model_copy(update={"label": settings.label.model_copy(update={"source": "ai"})})
-    check_judges(settings)
+    fitted = _fitted(flow, settings)
     api = running_prefect(root)
     if api and "PREFECT_API_URL" not in os.environ:
         os.environ["PREFECT_API_URL"] = api
@@ -36,21 +38,38 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
     from flows.rlaif import rlaif
     from flows.rlhf import rlhf
 
+    run: Any = {"rlhf": rlhf, "rlaif": rlaif, "dpo": dpo, "retrain": retrain}[flow]
+    # Of a flow that returns a state, Prefect's engine hands on what the state holds.
+    return cast("FlowReport | Waiting", run(fitted, name))
+
+
+def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
+    """Tell what a flow would run, why, and what it would cost; nothing of it is begun.
+
+    Raises StemmaError where the flow could not begin.
+    """
+    from flows import dpo, rlhf
+    from flows.dry_run import plan_words
+    from flows.round import begin_round
+
+    fitted, this_round = _fitted(flow, settings), None
+    if isinstance(fitted, RetrainSettings):
+        this_round = begin_round(root, fitted)
+        fitted = this_round.settings(fitted)
+    is_dpo = flow == "dpo" or (this_round is not None and this_round.method == "dpo")
+    stages, policy = (dpo.STAGES, "dpo") if is_dpo else (rlhf.STAGES, "ppo")
+    return plan_words(root, policy, stages, fitted, name, this_round)
+
+
+def _fitted(flow: str, settings: ProjectSettings) -> FlowSettings:
+    """The settings of one flow, with the user's files where they lie.
+
+    Raises SettingsError where it needs judges and none is named.
+    """
+    if flow == "rlaif" and settings.label.source != "mixed":
+        settings = settings.model_copy(update={"label": settings.label.model_copy(update={"source": "ai"})})
+    check_judges(settings)
     values = settings.model_dump()
     values["data"]["files"] = [str(Path(file).resolve()) for file in settings.data.files]
-    ended: object
-    if flow == "rlaif":
-        ended = rlaif(_only(RlaifSettings, values), name)
-    elif flow == "rlhf":
-        ended = rlhf(_only(RlhfSettings, values), name)
-    elif flow == "retrain":
-        ended = retrain(_only(RetrainSettings, values), name)
-    else:
-        ended = dpo(_only(DpoSettings, values), name)
-    # Of a flow that returns a state, Prefect's engine hands on what the state holds.
-    return cast("FlowReport | Waiting", ended)
-
-
-def _only(kind: type[S], values: Values) -> S:
-    """The settings that a flow takes."""
+    kind = SETTINGS[flow]
     return kind.model_validate({key: values[key] for key in kind.model_fields})

@@ -7,7 +7,8 @@ StemmaError
 ├── WorkspaceError    Git, DVC or the disk cannot hold the run
 ├── ServiceError      a server or a port cannot be used
 ├── LabelError        the label store cannot be used, or it cannot do what was asked of it
-└── TrainingError     training diverged, or what it made is no better than chance
+├── TrainingError     training diverged, or what it made is no better than chance
+└── BudgetError       a run has spent its budget
 
 Each message names the thing, the place and the remedy. The command line prints it without a traceback and exits with
 status 2.
@@ -44,3 +45,7 @@ class LabelError(StemmaError):
 
 class TrainingError(StemmaError):
     """Training diverged, or what it made is no better than chance."""
+
+
+class BudgetError(StemmaError):
+    """A run has spent its budget."""

@@ -1,4 +1,4 @@
-"""`stemma run | runs | show | ui`: make runs and look at them."""
+"""`stemma run | runs | show`: make runs and look at them."""
 
 import argparse
 from pathlib import Path
@@ -21,6 +21,7 @@ def add_commands(commands: Commands) -> None:
     run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting: dpo.beta=0.2")
     run.add_argument("--profile", metavar="NAME", help="lay profiles/NAME.yaml over params.yaml")
     run.add_argument("--name", default="", metavar="RUN", help="the run's name; Prefect chooses one otherwise")
+    run.add_argument("--dry-run", action="store_true", help="only tell what would run, why, and what it would cost")
     run.set_defaults(command=_run)
 
     runs = commands.add_parser("runs", help="list the runs on record")
@@ -31,18 +32,15 @@ def add_commands(commands: Commands) -> None:
     show.add_argument("--json", action="store_true", help="as JSON")
     show.set_defaults(command=_show)
 
-    ui = commands.add_parser("ui", help="start the Prefect server and the MLflow UI on this machine")
-    ui.add_argument("--prefect-port", type=int, default=4200)
-    ui.add_argument("--mlflow-port", type=int, default=5000)
-    ui.set_defaults(command=_ui)
-
 
 def _run(options: argparse.Namespace) -> int:
     from flows.settings import load_settings
-    from flows.start import start
+    from flows.start import plan, start
 
     root = find_project(Path.cwd())
     settings = load_settings(root, options.profile, options.set)
+    if options.dry_run:
+        return print_page(plan(root, options.flow, settings, options.name))
     report = start(root, options.flow, settings, options.name)
     # Not before: Prefect reads, when it is imported, what `start` tells it of servers and logs.
     from flows.suspension import Waiting
@@ -65,9 +63,3 @@ def _show(options: argparse.Namespace) -> int:
 
     root = find_project(Path.cwd())
     return print_page((runs_json if options.json else runs_page)(root, options.runs))
-
-
-def _ui(options: argparse.Namespace) -> int:
-    from flows.servers import serve
-
-    return serve(find_project(Path.cwd()), options.prefect_port, options.mlflow_port)

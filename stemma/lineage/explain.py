@@ -1,6 +1,6 @@
 """Why a stage runs: what differs from the last run that has it on record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stemma.lineage.dvc import LockEntry
@@ -13,11 +13,19 @@ def explain(stage: str, now: LockEntry, before: LockEntry | None) -> str:
     """
     if before is None:
         return "no run has it yet"
-    changes = [*_command(now, before), *_settings(now, before), *_dependencies(now, before)]
-    if not changes:
-        return f"nothing of {stage} changed, but its bytes are not in the cache"
-    shown = changes[:4]
-    return ", ".join(shown) + (f" and {len(changes) - len(shown)} more" if len(changes) > len(shown) else "")
+    found = changes(now, before)
+    return listed(found) if found else f"nothing of {stage} changed, but its bytes are not in the cache"
+
+
+def changes(now: LockEntry, before: LockEntry) -> list[str]:
+    """What differs, a few words each."""
+    return [*_command(now, before), *_settings(now, before), *_dependencies(now, before)]
+
+
+def listed(found: Sequence[str]) -> str:
+    """Changes in one line, the first few of many."""
+    shown = found[:4]
+    return ", ".join(shown) + (f" and {len(found) - len(shown)} more" if len(found) > len(shown) else "")
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

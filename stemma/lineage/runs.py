@@ -1,7 +1,7 @@
 """The runs on record: DVC experiments read straight from Git, so that thousands of them list in a moment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -52,6 +52,17 @@ class Run:
     def made(self) -> dict[str, str]:
         """DVC id of the artifact of each stage that it ran itself; the other stages were restored."""
         return dict(pair.split("=", 1) for pair in self.trailers.get("Made", "").split())
+
+    @property
+    def machine(self) -> str:
+        """The kind of machine it ran on; empty where nobody wrote it down."""
+        return self.trailers.get("Machine", "")
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """What each stage that it ran itself took, over all its attempts, where that was measured in whole."""
+        pairs = (pair.split("=", 1) for pair in self.trailers.get("Seconds", "").split())
+        return {stage: float(seconds) for stage, seconds in pairs}
 
     @cached_property
     def lock(self) -> dict[str, LockEntry]:
@@ -113,6 +124,11 @@ def read_trailers(body: str) -> dict[str, str]:
     """The facts in a run's commit message."""
     lines = (line.partition(": ") for line in body.splitlines() if line.startswith(TRAILER))
     return {key.removeprefix(TRAILER): value.strip() for key, _, value in lines}
+
+
+def lock_entry(runs: Iterable[Run], stage: str) -> LockEntry | None:
+    """A stage's entry in the dvc.lock of the newest of these runs that has one; no other run's lock is read."""
+    return next((run.lock[stage] for run in runs if stage in run.stages), None)
 
 
 def maker_of(runs: list[Run], stage: str, output: str) -> Run | None:

@@ -2,22 +2,26 @@
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.config import Values, write_yaml
 from stemma.errors import DataError, WorkspaceError
-from stemma.lineage.dvc import run_dvc, share_cache
+from stemma.lineage.dvc import default_remote, run_dvc, share_cache
 from stemma.lineage.git import Git
 from stemma.lineage.locks import lock, try_lock
-from stemma.lineage.runs import list_runs
+from stemma.lineage.runs import Run
+from stemma.lineage.start import Start
+from stemma.lineage.tracked import INPUTS
 from stemma.stage.definition import PARAMS_FILE
 
 DATA = "inputs/data"
 """The user's files, under a workspace."""
 LEAST_FREE_BYTES = 1 << 30
+WORKTREES_LOCK = ".stemma/worktrees.lock"
+"""Held, under the project, while Git's list of worktrees changes."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*")
 
 
@@ -39,29 +43,27 @@ class Workspace:
 
 
 @contextmanager
-def open_workspace(root: Path, name: str, params: Values, files: Sequence[Path]) -> Iterator[Workspace]:
+def open_workspace(root: Path, name: str, start: Start, params: Values, files: Sequence[Path]) -> Iterator[Workspace]:
     """Make the run's worktree, write its settings and take in its raw files; remove the worktree at the end.
 
-    Raises WorkspaceError where the name is taken or unfit, the repository has no commit, or the disk is full; DataError
-    where a raw file cannot be read.
+    Raises WorkspaceError where the name is unfit or the disk is full; DataError where a raw file cannot be read.
     """
-    _check_name(root, name)
+    _check_name(name)
     check_disk(root)
-    _check_files(files)
-    commit = Git(root).head()
+    check_files(files)
     folder = root / ".stemma" / "workspaces"
     with try_lock(folder / f"{name}.lock") as held:
         if not held:
             raise WorkspaceError(f"run {name} is in progress; wait for it, or choose another --name")
-        with lock(root / ".stemma" / "worktrees.lock"):
+        with lock(root / WORKTREES_LOCK):
             swept = sweep(root, own=name)
-            workspace = _create(root, folder / name, commit, swept)
+            workspace = _create(root, folder / name, start, swept)
         try:
-            _take_in(workspace, files)
+            take_in(workspace.path, files)
             write_yaml(workspace.path / PARAMS_FILE, params)
             yield workspace
         finally:
-            with lock(root / ".stemma" / "worktrees.lock"):
+            with lock(root / WORKTREES_LOCK):
                 _remove(root, workspace.path)
 
 
@@ -79,6 +81,14 @@ def sweep(root: Path, own: str) -> tuple[str, ...]:
     return tuple(dead)
 
 
+def check_unused(runs: Iterable[Run], name: str) -> None:
+    """Raise WorkspaceError where a run of that name is on record."""
+    if any(run.name == name for run in runs):
+        raise WorkspaceError(
+            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
+        )
+
+
 def check_disk(root: Path) -> None:
     """Raise WorkspaceError where too little of the disk is free to begin."""
     free = shutil.disk_usage(root).free
@@ -90,16 +100,13 @@ def check_disk(root: Path) -> None:
         )
 
 
-def _check_name(root: Path, name: str) -> None:
+def _check_name(name: str) -> None:
     if not NAME.fullmatch(name) or name.endswith(".lock"):
         raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
-    if any(run.name == name for run in list_runs(root)):
-        raise WorkspaceError(
-            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
-        )
 
 
-def _check_files(files: Sequence[Path]) -> None:
+def check_files(files: Sequence[Path]) -> None:
+    """Raise DataError where the user's files are not there, or have one name."""
     faults = [f"  {file}: no such file" for file in files if not file.is_file()]
     names = [file.name for file in files]
     faults += [f"  {file}: another file has the same name" for file in files if names.count(file.name) > 1]
@@ -107,32 +114,42 @@ def _check_files(files: Sequence[Path]) -> None:
         raise DataError("\n".join(["data.files names files that cannot be taken in:", *faults]))
 
 
-def _create(root: Path, path: Path, commit: str, swept: tuple[str, ...]) -> Workspace:
-    git = Git(root)
-    tree = git.working_tree()
-    dirty = tree != git.run("rev-parse", f"{commit}^{{tree}}")
-    git.run("worktree", "add", "--quiet", "--detach", str(path), commit)
-    if dirty:
-        Git(path).run("read-tree", "-m", "-u", commit, tree)
-    local = root / ".dvc" / "config.local"
-    if local.exists():
-        shutil.copyfile(local, path / ".dvc" / "config.local")
-    share_cache(root, path)
+def _create(root: Path, path: Path, start: Start, swept: tuple[str, ...]) -> Workspace:
+    make_worktree(root, path, start)
     logs = root / ".stemma" / "logs" / path.name
     shutil.rmtree(logs, ignore_errors=True)
     logs.mkdir(parents=True)
     (path / ".stemma").mkdir(exist_ok=True)
     (path / ".stemma" / "watched").symlink_to(logs)
-    return Workspace(path.name, root, path, commit, dirty, logs, swept)
+    return Workspace(path.name, root, path, start.commit, start.dirty, logs, swept)
 
 
-def _take_in(workspace: Workspace, files: Sequence[Path]) -> None:
+def pull_raw(workspace: Workspace) -> None:
+    """Put the raw inputs in place that a run took in on another machine, from the cache or the remote."""
+    tracked = [str(file.relative_to(workspace.path)) for file in (workspace.path / INPUTS).rglob("*.dvc")]
+    if tracked:
+        run_dvc(workspace.path, "pull" if default_remote(workspace.root) else "checkout", *sorted(tracked))
+
+
+def make_worktree(root: Path, path: Path, start: Start) -> None:
+    """Make a worktree with the code that a run starts from, which shares the project's DVC cache and remotes."""
+    git = Git(root)
+    git.run("worktree", "add", "--quiet", "--detach", str(path), start.commit)
+    if start.tree != git.run("rev-parse", f"{start.commit}^{{tree}}"):
+        Git(path).run("read-tree", "-m", "-u", start.commit, start.tree)
+    local = root / ".dvc" / "config.local"
+    if local.exists():
+        shutil.copyfile(local, path / ".dvc" / "config.local")
+    share_cache(root, path)
+
+
+def take_in(path: Path, files: Sequence[Path], *options: str) -> None:
+    """Copy the user's files into a worktree and have `dvc add` track them, with the given options."""
     if not files:
         return
-    folder = workspace.path / DATA
     for file in files:
-        shutil.copyfile(file, folder / file.name)
-    run_dvc(workspace.path, "add", *(f"{DATA}/{file.name}" for file in files))
+        shutil.copyfile(file, path / DATA / file.name)
+    run_dvc(path, "add", *options, *(f"{DATA}/{file.name}" for file in files))
 
 
 def _remove(root: Path, path: Path) -> None:

@@ -47,6 +47,7 @@ def collect(
             write_rows(writing, drawn)
             writing.rename(file)
             progress.log(number + 1, len(chunks), {"response/finished": sum(r.finished for r in drawn) / len(drawn)})
+            progress.kept(number + 1)
         rows += read_rows(file, Response)
     return rows
 

@@ -92,6 +92,11 @@ def stage_key(root: Path, definition: StageDefinition) -> str:
     )
 
 
+def scratch_name(root: Path, definition: StageDefinition) -> str:
+    """The name of the folder of the stage's step checkpoints: whoever comes to the same key goes on from them."""
+    return f"{definition.name}-{stage_key(root, definition)[:16]}"
+
+
 def _content(path: Path) -> str:
     if path.is_file():
         return file_sha256(path)

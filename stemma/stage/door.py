@@ -18,13 +18,14 @@ from typing import NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
 from stemma.errors import ArtifactError, SettingsError, StemmaError, WorkspaceError
+from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
     METRICS,
     PARAMS_FILE,
     StageDefinition,
     read_definition,
-    stage_key,
+    scratch_name,
 )
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
@@ -72,7 +73,10 @@ def run_stage(
     if FLOW_PID_VARIABLE in os.environ:
         end_with(int(os.environ[FLOW_PID_VARIABLE]))
         _log_to_file(name)
+    deadline = Deadline.from_environment()
+    deadline.enforce(lambda why: _stop(name, why))
     try:
+        deadline.check("it was not begun")
         _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
@@ -106,7 +110,7 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
 @contextmanager
 def _scratch(definition: StageDefinition) -> Iterator[Path]:
     root = Path(os.environ.get(SCRATCH_VARIABLE, ".stemma/scratch"))
-    folder = root / f"{definition.name}-{stage_key(Path.cwd(), definition)[:16]}"
+    folder = root / scratch_name(Path.cwd(), definition)
     folder.mkdir(parents=True, exist_ok=True)
     with (root / f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -136,11 +140,21 @@ def _write_metrics(name: str, metrics: Mapping[str, float]) -> None:
 
 
 def _fail(name: str, error: StemmaError) -> NoReturn:
-    print(f"{name}: {error}", file=sys.stderr, flush=True)
+    _tell(name, str(error))
+    sys.exit(ERROR_STATUS)
+
+
+def _stop(name: str, why: str) -> NoReturn:
+    """End the process from any thread; the folder that was being filled goes with the workspace."""
+    _tell(name, why)
+    os._exit(ERROR_STATUS)
+
+
+def _tell(name: str, fault: str) -> None:
+    print(f"{name}: {fault}", file=sys.stderr, flush=True)
     events = events_file(name)
     if events:
-        append_event(events, {"error": str(error)})
-    sys.exit(ERROR_STATUS)
+        append_event(events, {"error": fault})
 
 
 def events_file(name: str) -> Path | None:

@@ -1,10 +1,5 @@
-"""Step checkpoints in a stage's scratch folder: a kill at any moment leaves at least the newest whole one.
+"""The step checkpoints of training loops of our own."""
 
-A checkpoint is a folder `checkpoint-<step>`; the mark in it is written last, so a folder without the mark was cut short
-by a kill and does not count.
-"""
-
-import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +7,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-MARK = "whole"
+from stemma.stage.steps import WRITING, checkpoints, last_whole_checkpoint, mark_whole, step_of
+
 STATE = "state.pt"
-_NAME = re.compile(r"checkpoint-(\d+)")
 
 
 class Checkpoint(NamedTuple):
@@ -24,31 +19,9 @@ class Checkpoint(NamedTuple):
     state: dict[str, Any]
 
 
-def last_whole_checkpoint(folder: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; None where there is none yet."""
-    return max((path for path in _checkpoints(folder) if (path / MARK).exists()), key=step_of, default=None)
-
-
-def step_of(checkpoint: Path) -> int:
-    """The step after which a checkpoint was written."""
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def mark_whole(checkpoint: Path) -> None:
-    """Declare that all of a checkpoint's files are written."""
-    (checkpoint / MARK).touch()
-
-
-def drop_cut_short(folder: Path) -> None:
-    """Remove what a kill left half written."""
-    for path in _checkpoints(folder):
-        if not (path / MARK).exists():
-            shutil.rmtree(path)
-
-
 def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     """Write the state after a step (tensors, numbers, and containers of them) and drop older checkpoints."""
-    building = folder / f"writing-{step}"
+    building = folder / f"{WRITING}-{step}"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
     torch.save(dict(state), building / STATE)
@@ -56,7 +29,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any]) -> None:
     target = folder / f"checkpoint-{step}"
     shutil.rmtree(target, ignore_errors=True)
     building.rename(target)
-    for older in _checkpoints(folder):
+    for older in checkpoints(folder):
         if older != target:
             shutil.rmtree(older)
 
@@ -67,7 +40,3 @@ def load_checkpoint(folder: Path) -> Checkpoint | None:
     if path is None:
         return None
     return Checkpoint(step_of(path), torch.load(path / STATE, map_location="cpu", weights_only=True))
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.exists() else []

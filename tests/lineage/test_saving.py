@@ -6,6 +6,7 @@ from pathlib import Path
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.index import Index
 from stemma.lineage.runs import run_message
+from stemma.lineage.start import start_here
 from stemma.lineage.workspace import open_workspace
 from tests.family import FamilyProject
 
@@ -15,7 +16,7 @@ FACTS = {"Flow": "dpo", "Stages": "", "Made": "", "Policy": "dpo=none"}
 def saved(project: FamilyProject, name: str, files: list[Path]) -> list[str]:
     """Save a run that took in these files; what its commit holds under inputs/."""
     with (
-        open_workspace(project.path, name, {"seed": 0}, files) as workspace,
+        open_workspace(project.path, name, start_here(project.path), {"seed": 0}, files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
     ):
         pipeline.save_experiment(name, run_message(name, FACTS))

@@ -50,7 +50,7 @@ def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: Mlflo
     steps = client.get_metric_history(ppo.info.run_id, "objective/kl")
     assert len({point.step for point in steps}) == undisturbed.found("calm").params["ppo"]["updates"]
     inputs = {entry.dataset.name: entry.dataset.digest for entry in ppo.inputs.dataset_inputs}
-    assert inputs == {stage: artifact_id(lock[stage]) for stage in ("data", "base", "sft", "reward")}
+    assert inputs == {stage: artifact_id(lock[stage]) for stage in ("data", "base", "sft", "judge", "reward")}
     (output,) = ppo.outputs.model_outputs
     model = client.get_logged_model(output.model_id)
     assert model.name == "ppo"

@@ -26,7 +26,9 @@ def store(tmp_path: Path) -> Iterator[LabelStore]:
 def take(store: LabelStore, **human: object) -> Any:
     """What a run named `b`, whose sample is SAMPLE, makes of the batch that it finds."""
     nothing = cast("Any", None)
-    runner = StageRunner(nothing, nothing, nothing, nothing, nothing, nothing, [], {}, artifacts={"sample": SAMPLE})
+    runner = StageRunner(
+        nothing, nothing, nothing, nothing, nothing, nothing, [], {}, nothing, artifacts={"sample": SAMPLE}
+    )
     settings = DpoSettings(human=HumanConfig.model_validate(human))
     return People(store, settings, "b", "Be fair.").take(runner)
 

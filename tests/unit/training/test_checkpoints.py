@@ -2,14 +2,8 @@ from pathlib import Path
 
 import torch
 
-from stemma.training.checkpoints import (
-    drop_cut_short,
-    last_whole_checkpoint,
-    load_checkpoint,
-    mark_whole,
-    save_checkpoint,
-    step_of,
-)
+from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
+from stemma.training.checkpoints import load_checkpoint, save_checkpoint
 
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:

@@ -1,0 +1,38 @@
+"""`stemma deploy`: pools, deployments and automations on the Prefect server, as the project's files say."""
+
+import os
+from pathlib import Path
+
+from flows.prefect_file import read_prefect_file
+from flows.services import POOLS, PREFECT_API
+from flows.stack import running_prefect
+from stemma.errors import ServiceError
+
+
+def deploy(root: Path) -> str:
+    """Make or update all of it, and return what a person is to know; twice does no more than once.
+
+    Raises SettingsError where a file has faults; ServiceError where there is no server, or it refuses.
+    """
+    file = read_prefect_file(root)
+    api = os.environ.get(PREFECT_API) or running_prefect(root)
+    if api is None:
+        raise ServiceError(f"there is no Prefect server; start one with `stemma up`, or name one in {PREFECT_API}")
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectHTTPStatusError
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    from flows.automations import make_automations
+    from flows.deployments import make_deployments, make_pools
+
+    try:
+        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+            make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
+            deployments = make_deployments(client, file)
+            automations = make_automations(client, deployments)
+    except PrefectHTTPStatusError as error:
+        raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error
+    except httpx.HTTPError as error:
+        raise ServiceError(f"Prefect's server at {api} does not answer: {error}") from error
+    return "\n".join([f"deployments: {', '.join(deployments)}", "automations:", *(f"  {one}" for one in automations)])

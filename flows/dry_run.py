@@ -1,0 +1,57 @@
+"""A run that stops at its plan and leaves nothing behind."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import BaseModel
+
+from flows.beginning import begin
+from flows.budget import beyond
+from flows.hardware import machine_kind
+from flows.plan import make_plan
+from flows.plan_page import plan_page
+from flows.round import Round, take_inputs
+from flows.settings import FlowSettings
+from flows.spending import Spending
+from stemma.lineage.draft import open_draft
+from stemma.lineage.dvc import Pipeline
+
+
+class Planned(BaseModel):
+    """The plan of a run that was not begun."""
+
+    run: str
+    words: str
+
+
+def plan_only(
+    root: Path, policy: str, stages: Sequence[str], settings: FlowSettings, name: str, this_round: Round | None
+) -> State[Planned]:
+    """Plan a run in the state that a flow ends in which was only to plan.
+
+    Raises StemmaError where the run could not begin.
+    """
+    words = plan_words(root, policy, stages, settings, name, this_round)
+    return Completed(name="Planned", message=words, data=Planned(run=name, words=words))
+
+
+def plan_words(
+    root: Path, policy: str, stages: Sequence[str], settings: FlowSettings, name: str, this_round: Round | None
+) -> str:
+    """The plan of a run, and whether its budget allows it.
+
+    Raises StemmaError where the run could not begin.
+    """
+    beginning, spending = begin(root, policy, settings, name), Spending(root, name)
+    with (
+        open_draft(root, beginning.start, beginning.params, beginning.files) as path,
+        closing(Pipeline(path)) as pipeline,
+    ):
+        take_inputs(root, path, this_round)
+        plan = make_plan(pipeline, stages, beginning.settings, beginning.earlier, spending)
+    page = plan_page(plan, name, machine_kind(beginning.settings))
+    faults = beyond(beginning.settings.budget, spending.total(), plan.cost()) if plan.running else []
+    return "\n".join([page, *(f"  beyond the budget: {fault}" for fault in faults)])

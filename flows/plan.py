@@ -1,0 +1,89 @@
+"""What a run will do, why, and what that costs by the measure of past runs: told before anything is spent."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from statistics import median
+
+from flows.budget import Cost
+from flows.hardware import gpus_of, machine_kind
+from flows.human_labels import FOLDER as LABELS
+from flows.settings import ASK_PEOPLE, FlowSettings
+from flows.spending import Spending
+from stemma.lineage.dvc import LockEntry, Pipeline
+from stemma.lineage.explain import changes, explain, listed
+from stemma.lineage.forecast import Forecast, forecast
+from stemma.lineage.runs import Run, lock_entry
+from stemma.stage.definition import ARTIFACTS
+
+MEASURED_RUNS = 5
+"""Runs whose median is the estimate: enough that one on a busy machine does not count, few enough to be recent."""
+
+
+@dataclass(frozen=True)
+class PlannedStage:
+    """One line of a plan."""
+
+    stage: str
+    runs: bool
+    why: str
+    gpus: int
+    seconds: float | None
+    """Estimate of its time; None where it was never measured on such a machine."""
+    bytes: int | None
+    """Size of what it makes; None where no run on record made it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of each stage, in order."""
+
+    stages: tuple[PlannedStage, ...]
+
+    @property
+    def running(self) -> list[PlannedStage]:
+        """The stages that run; the others are restored."""
+        return [stage for stage in self.stages if stage.runs]
+
+    def cost(self) -> Cost:
+        """What is known of the cost of all stages that run."""
+        cost = Cost()
+        for stage in self.running:
+            seconds = stage.seconds or 0.0
+            cost += Cost(seconds, seconds * stage.gpus, stage.bytes or 0)
+        return cost
+
+
+def make_plan(
+    pipeline: Pipeline, stages: Sequence[str], settings: FlowSettings, earlier: Sequence[Run], spending: Spending
+) -> Plan:
+    """Foresee a run's stages; `earlier` are the runs on record, newest first. Nothing is changed."""
+    unknown = {LABELS} if settings.label.source in ASK_PEOPLE else set()
+    return Plan(
+        tuple(
+            _planned(one, gpus_of(settings, pipeline.definitions[one.stage]), machine_kind(settings), earlier, spending)
+            for one in forecast(pipeline, stages, unknown)
+        )
+    )
+
+
+def _planned(one: Forecast, gpus: int, kind: str, earlier: Sequence[Run], spending: Spending) -> PlannedStage:
+    if not one.runs:
+        return PlannedStage(one.stage, False, "nothing changed", gpus, 0.0, 0)
+    before = lock_entry(earlier, one.stage)
+    times = (run.seconds[one.stage] for run in earlier if run.machine == kind and one.stage in run.seconds)
+    measured = list(islice(times, MEASURED_RUNS))
+    seconds = max(median(measured) - spending.unfinished(one.stage), 0.0) if measured else None
+    size = sum(out.get("size", 0) for out in before["outs"]) if before else None
+    return PlannedStage(one.stage, True, _why(one, before), gpus, seconds, size)
+
+
+def _why(one: Forecast, before: LockEntry | None) -> str:
+    """What changed of a stage, and what will have changed once the stages before it have run."""
+    if before is None or not one.unknown:
+        return explain(one.stage, one.entry, before)
+    old = {dep["path"]: dep for dep in before["deps"]}
+    # What is not known yet is told as such, and not as a change.
+    deps = [old.get(dep["path"], dep) if dep["path"] in one.unknown else dep for dep in one.entry["deps"]]
+    news = ", ".join(path.removeprefix(f"{ARTIFACTS}/") for path in one.unknown)
+    return listed([*changes({**one.entry, "deps": deps}, before), f"{news} will be new"])

@@ -1,0 +1,81 @@
+"""prefect.yaml: what the Prefect UI offers, in the words that `prefect deploy` reads too."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from stemma.config import Settings, parse_settings, read_yaml
+
+FILE = "prefect.yaml"
+
+
+class PoolConfig(Settings):
+    """Where the runs of a deployment go."""
+
+    name: str
+    """The work pool."""
+    job_variables: dict[str, Any] = Field(default_factory=dict)
+    """What the pool's workers are told."""
+
+
+class ScheduleConfig(Settings):
+    """When a deployment runs by itself."""
+
+    slug: str
+    """The schedule's name; one that keeps it is updated."""
+    cron: str
+    """Minute, hour, day of the month, month, day of the week."""
+    timezone: str = "UTC"
+    """Whose hours these are."""
+    active: bool = True
+    """Whether it runs."""
+
+
+class LimitConfig(Settings):
+    """How many runs of a deployment may be at work at once."""
+
+    limit: int = Field(ge=1)
+    """How many."""
+    collision_strategy: Literal["ENQUEUE", "CANCEL_NEW"]
+    """What becomes of one more: it waits, or it is dropped."""
+
+
+class DeploymentConfig(Settings):
+    """One entry of the Prefect UI's list of deployments."""
+
+    name: str
+    """Its name, and its flow's."""
+    entrypoint: str
+    """The flow, as a module path; a file path would be the deploying machine's."""
+    description: str
+    """What it does, in a sentence."""
+    tags: tuple[str, ...] = ()
+    """What every run of it is tagged with."""
+    work_pool: PoolConfig
+    """Where its runs go."""
+    schedules: tuple[ScheduleConfig, ...] = ()
+    """When it runs by itself."""
+    concurrency_limit: LimitConfig | None = None
+    """How many of its runs may be at work at once."""
+
+
+class PrefectFile(Settings):
+    """The whole file."""
+
+    name: str
+    """Of the project."""
+    pull: tuple[dict[str, Any], ...]
+    """How a worker comes to the code."""
+    definitions: dict[str, Any] = Field(default_factory=dict)
+    """What is written once and meant in several places."""
+    deployments: tuple[DeploymentConfig, ...]
+    """What is offered."""
+
+
+def read_prefect_file(root: Path) -> PrefectFile:
+    """Read prefect.yaml.
+
+    Raises SettingsError listing every fault.
+    """
+    return parse_settings(PrefectFile, read_yaml(root / FILE), FILE)
