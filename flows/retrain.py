@@ -16,6 +16,7 @@ from flows.round import begin_round
 from flows.settings import RetrainSettings
 from flows.suspension import Waiting
 from stemma.lineage.git import find_project
+from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
 from stemma.promotion.act import RefusedError
 
@@ -57,6 +58,8 @@ def retrain(
     if not isinstance(ended, FlowReport):
         return ended
     version = f"{ended.model}/{ended.version}"
+    # What stands on record: a flow run that went on after a while is still the round that it began as.
+    begun = begun.as_begun(find_run(root, ended.run).trailers)
     reason = f"round {begun.number}: {version} beats {begun.parent}"
     verdict, words = _decide(root, version, settings.round.alias, reason)
     report = RoundReport(**ended.model_dump(), round=begun.number, parent=begun.parent, verdict=verdict, words=words)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.lineage.registry import Registry, Version
+from stemma.promotion.evidence import PASSED_THROUGH
 from tests.family import FamilyProject, Made
 
 PROMPTS = 40
@@ -29,14 +30,18 @@ class Policies:
         metrics: Mapping[str, float] | None = None,
         prompts: str = "test",
         unmeasured: Sequence[str] = (),
+        champion: str = "",
     ) -> Version:
-        """A registered policy whose answer to prompt i scores scores[i]; SFT's all score 0."""
+        """A registered policy whose answer to prompt i scores scores[i]; SFT's all score 0.
+
+        With `champion`, the DVC id of a policy, that one was passed through as SFT, as in a round.
+        """
         project = self.project
         raw = project.folder({".gitignore": b"/*\n"})
         rows = "".join(json.dumps({"id": f"{prompts}-{i}", "split": "test"}) + "\n" for i in range(PROMPTS)).encode()
         data = project.artifact("data", {"prompts.jsonl": rows})
         vouched = {"data": project.manifest_sha256(data)}
-        sft = project.artifact("sft", {"model.safetensors": b"sft"}, vouched)
+        sft = project.artifact("sft", {"model.safetensors": champion.encode() or b"sft"}, vouched)
         vouched["sft"] = project.manifest_sha256(sft)
         reward = project.artifact("reward", {"model.safetensors": b"reward"}, vouched)
         evaluated = dict(vouched)
@@ -44,9 +49,10 @@ class Policies:
         ppo = project.artifact("ppo", {"model.safetensors": name.encode(), "config.json": b"{}"}, vouched)
         answers = {"answers.jsonl": _answers(scores, prompts), "report.json": _report(metrics or {}, unmeasured)}
         evaluation = project.artifact("eval_ppo", answers, {**evaluated, "ppo": project.manifest_sha256(ppo)})
+        passed = {PASSED_THROUGH: champion} if champion else {}
         stages = [
             Made("data", data, 1, {"inputs": raw}),
-            Made("sft", sft, 3, {"artifacts/data": data}),
+            Made("sft", sft, 3, {"artifacts/data": data, **passed}),
             Made("reward", reward, 4, {"artifacts/data": data, "artifacts/sft": sft}),
             Made("ppo", ppo, 5, {"artifacts/data": data, "artifacts/reward": reward, "artifacts/sft": sft}),
             Made("eval_ppo", evaluation, 7, {"artifacts/data": data, "artifacts/sft": sft, "artifacts/ppo": ppo}),

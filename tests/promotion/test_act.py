@@ -69,6 +69,27 @@ def test_the_win_rate_is_held_against_the_champion_and_not_against_sft(policies:
     assert len(moves_of(policies.path, MODEL, "champion")) == 1
 
 
+def test_in_a_round_the_evaluations_own_baseline_is_the_champion(policies: Policies) -> None:
+    champion = policies.add("best", BEST, prompts="old")
+    promoted(policies, "best")
+    policies.add("next", BETTER, champion=champion.artifact)
+    moved = promoted(policies, "next")
+    assert (moved.before, moved.after) == ("policy/1", "policy/2")
+    (gate, *_) = moves_of(policies.path, MODEL, "champion")[-1].gates
+    assert gate["words"].startswith("1.000 [")
+    assert "against the champion" in gate["words"]
+
+
+def test_a_round_from_a_policy_that_is_champion_no_more_is_held_against_the_one_that_is(policies: Policies) -> None:
+    first = policies.add("good", BETTER)
+    policies.add("best", BEST)
+    policies.add("late", BETTER, champion=first.artifact)
+    promoted(policies, "good")
+    promoted(policies, "best")
+    with pytest.raises(RefusedError, match=r"win rate: 0\.000 \[.*against the champion"):
+        promoted(policies, "late")
+
+
 def test_an_equal_policy_is_not_better(policies: Policies) -> None:
     policies.add("good", BETTER)
     policies.add("same", BETTER)

@@ -7,18 +7,20 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from stemma.config import LoraConfig
-from stemma.errors import DataError, TrainingError
+from stemma.config import LoraConfig, parse_settings
+from stemma.errors import ArtifactError, DataError, SettingsError, TrainingError
 from stemma.models.scalar import load_scalar_model
 from stemma.models.scoring import score_rows
-from stemma.models.tokenizer import load_tokenizer
+from stemma.models.tokenizer import load_tokenizer, save_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Comparison
 from stemma.stage.door import Stage
+from stemma.stage.manifest import write_manifest
 from stemma.training.encoding import encode_pairs
-from tasks.reward import RewardConfig, train_reward
+from tasks.reward import EARLIER, RewardConfig, train_reward
 from tests.killing import finish, kill_after
-from tests.tiny import MACHINE, tiny_artifact, tiny_comparisons, tiny_stage
+from tests.tiny import MACHINE, tiny_artifact, tiny_comparisons, tiny_stage, tiny_tokenizer
+from tests.tiny_reward import tiny_reward_artifact
 
 CONFIG = RewardConfig(batch_size=4, epochs=5, learning_rate=3e-3, checkpoint_every=10)
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
@@ -150,3 +152,32 @@ def test_killed_in_the_middle_of_soft_labels_it_ends_with_the_same_bytes(tmp_pat
     undisturbed = finish(lambda stage: train_reward(CONFIG, stage), stage)
     kill_after(20, lambda stage: train_reward(CONFIG, stage), stage)
     assert finish(lambda stage: train_reward(CONFIG, stage), stage) == undisturbed
+
+
+def test_it_goes_on_from_the_reward_model_of_an_earlier_round(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = stage_with(tmp_path, ROWS)
+    earlier = tiny_reward_artifact(EARLIER, stage.input("sft"))
+    going_on = {"start_from": "earlier", "epochs": 1, "must_beat_chance": False}
+    train_reward(CONFIG.model_copy(update={**going_on, "learning_rate": 1e-12}), stage)
+    before, after = load_file(earlier / "model.safetensors"), load_file(stage.output / "model.safetensors")
+    assert before.keys() == after.keys()
+    for name, weight in before.items():
+        assert torch.allclose(weight, after[name], atol=1e-9), name
+
+
+def test_a_reward_model_that_reads_other_tokens_is_no_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stage = stage_with(tmp_path, ROWS)
+    earlier = tiny_reward_artifact(EARLIER, stage.input("sft"))
+    save_tokenizer(tiny_tokenizer(["other words"]), earlier)
+    write_manifest(earlier, "reward", {})
+    with pytest.raises(ArtifactError, match="have different tokenizers"):
+        train_reward(CONFIG.model_copy(update={"start_from": "earlier"}), stage)
+
+
+def test_adapters_do_not_go_on_from_an_earlier_reward_model() -> None:
+    with pytest.raises(SettingsError, match=r"set reward\.start_from to sft, or reward\.tuning to full"):
+        parse_settings(RewardConfig, {"start_from": "earlier", "tuning": "lora"}, "here")

@@ -6,14 +6,15 @@ import torch
 from safetensors.torch import load_file
 
 from stemma.config import LoraConfig, MachineConfig
-from stemma.errors import DataError, TrainingError
-from stemma.models.policy import load_policy
+from stemma.errors import ArtifactError, DataError, TrainingError
+from stemma.models.policy import load_policy, save_policy, trainable_policy
 from stemma.models.tokenizer import load_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage
+from stemma.stage.manifest import write_manifest
 from stemma.stage.steps import last_whole_checkpoint
-from tasks.sft import SftConfig, train_sft
+from tasks.sft import CHAMPION, SftConfig, train_sft
 from tests.breaking import weight_broken_by_step
 from tests.killing import finish, kill_after
 from tests.tiny import MACHINE, conversation, tiny_artifact, tiny_demonstrations, tiny_stage
@@ -138,3 +139,46 @@ def test_a_demonstration_that_does_not_fit_is_named(tmp_path: Path) -> None:
 def test_without_demonstrations_there_is_nothing_to_imitate(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"demonstrations.jsonl is empty"):
         train_sft(CONFIG, stage_with(tmp_path, []))
+
+
+@pytest.fixture
+def round_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """The sft stage of a round, whose champion is not there yet."""
+    monkeypatch.chdir(tmp_path)
+    return stage_with(tmp_path, [])
+
+
+ROUND = SftConfig(source="champion")
+
+
+def test_a_round_passes_the_champion_through_byte_for_byte(round_stage: Stage) -> None:
+    tiny_artifact(CHAMPION)
+    (CHAMPION / "history.csv").write_text("how the champion was trained")
+    write_manifest(CHAMPION, "ppo", {})
+    train_sft(ROUND, round_stage)
+    left = {path.name for path in CHAMPION.iterdir()} - {"manifest.json", "history.csv"}
+    assert {path.name for path in round_stage.output.iterdir()} == left
+    assert all((round_stage.output / name).read_bytes() == (CHAMPION / name).read_bytes() for name in left)
+
+
+def test_a_champion_of_adapters_is_passed_through_whole(round_stage: Stage) -> None:
+    below = tiny_artifact(CHAMPION.with_name("sft"))
+    CHAMPION.mkdir()
+    policy = trainable_policy(below, MACHINE, "lora", LORA.lora)
+    torch.manual_seed(1)
+    for name, weight in policy.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight)
+    save_policy(policy, load_tokenizer(below), CHAMPION, base=below)
+    write_manifest(CHAMPION, "ppo", {})
+    train_sft(ROUND, round_stage)
+    champion, passed = load_policy(CHAMPION, MACHINE), load_policy(round_stage.output, MACHINE)
+    assert not (round_stage.output / "base.json").exists()
+    assert all(torch.equal(value, passed.state_dict()[name]) for name, value in champion.state_dict().items())
+
+
+def test_a_champion_whose_bytes_changed_is_not_passed_through(round_stage: Stage) -> None:
+    tiny_artifact(CHAMPION)
+    (CHAMPION / "config.json").write_text("{}")
+    with pytest.raises(ArtifactError, match=r"from-champion/config\.json changed"):
+        train_sft(ROUND, round_stage)
