@@ -16,7 +16,7 @@ from flows.services import SECONDS_BETWEEN_BEATS
 OURS = "stemma: "
 """How the name of every automation of ours begins; one of that name that is no longer wanted is removed."""
 MISSED_BEATS = 3
-TRIES = 3
+TRIES = 5
 """How often a run begins at most; one that dies each time is left to a person."""
 
 

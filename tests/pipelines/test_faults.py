@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.pipelines.stack import without_servers
 
 from tests.project import Project
 
@@ -98,7 +99,8 @@ def test_a_port_in_use(project: Project) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        printed = project.output(sys.executable, "-m", "stemma", "ui", "--prefect-port", port, status=2)
+        here = Project(project.path, without_servers(project))
+        printed = here.output(sys.executable, "-m", "stemma", "up", "--prefect-port", port, status=2)
     assert f"port {port} on 127.0.0.1 is in use; choose another with --prefect-port PORT" in printed
 
 

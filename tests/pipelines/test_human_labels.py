@@ -6,7 +6,6 @@ People answer through the label store, by a rule: the shorter answer is the bett
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from mlflow import MlflowClient
 
 from flows.label_events import BATCH_ENDED, announce
 from flows.settings import DpoSettings
+from flows.stack import running_stack
 from stemma.labelling.store.database import store_url
 from stemma.labelling.store.shown import Answer, PairChoice, Shown
 from stemma.labelling.store.store import LabelStore, open_store
@@ -46,34 +46,32 @@ def answer(store: LabelStore, batch: str, verdict: Callable[[Shown], PairChoice]
 
 @dataclass
 class Ui:
-    """`stemma ui` of a project: started, killed with all its servers, started again on the same ports."""
+    """`stemma up` of a project: started, killed with all its servers, started again on the same ports."""
 
     project: Project
-    ports: tuple[int, int] = field(default_factory=lambda: (free_port(), free_port()))
+    ports: tuple[int, int, int] = field(default_factory=lambda: (free_port(), free_port(), free_port()))
 
     def __post_init__(self) -> None:
         environment = {key: value for key, value in self.project.environment.items() if key != "PREFECT_API_URL"}
-        ports = ["--prefect-port", str(self.ports[0]), "--mlflow-port", str(self.ports[1])]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stemma", "ui", *ports],
-            cwd=self.project.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        assert self.process.stdout is not None
-        printed = self.process.stdout.readline()
-        assert printed.startswith("Prefect "), printed + (self.process.communicate()[0] or "")
+        names = ("--prefect-port", "--mlflow-port", "--label-port")
+        ports = [word for name, port in zip(names, self.ports, strict=True) for word in (name, str(port))]
+        self.own = Project(self.project.path, environment)
+        self.own.output(sys.executable, "-m", "stemma", "up", *ports)
 
     @property
     def api(self) -> str:
         return f"http://127.0.0.1:{self.ports[0]}/api"
 
     def kill(self) -> None:
-        """`kill -9`; its servers end with it."""
-        self.process.kill()
-        self.process.wait()
+        """`kill -9` of what looks after the servers; they end with it."""
+        running = running_stack(self.project.path)
+        assert running is not None
+        os.kill(running.pid, signal.SIGKILL)
+        while running_stack(self.project.path):
+            time.sleep(0.1)
 
     def stop(self) -> None:
-        self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(timeout=60) == 0
+        self.own.output(sys.executable, "-m", "stemma", "down")
 
     def start(self, name: str, **human: Any) -> str:
         """Ask for a run of `dpo` with people's labels; its id."""
@@ -127,8 +125,7 @@ class Ui:
 def ui(undisturbed: Project) -> Iterator[Ui]:
     started = Ui(undisturbed)
     yield started
-    if started.process.poll() is None:
-        started.stop()
+    started.stop()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
-"""`stemma ui`: both servers on loopback, and a flow started from the Prefect UI's form."""
+"""`stemma up`: the servers and workers on loopback, and a flow started from the Prefect UI's form."""
 
 import json
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.error
@@ -41,20 +39,17 @@ def ask(url: str, body: dict[str, Any] | None = None) -> Any:
 
 @pytest.fixture
 def servers(undisturbed: Project) -> Iterator[tuple[str, str]]:
-    """The Prefect API and the MLflow UI of a running `stemma ui`."""
-    ports = free_port(), free_port()
+    """The Prefect API and the MLflow UI of a running `stemma up`."""
+    prefect, mlflow, labels = free_port(), free_port(), free_port()
     environment = {key: value for key, value in undisturbed.environment.items() if key != "PREFECT_API_URL"}
-    command = [sys.executable, "-m", "stemma", "ui", "--prefect-port", str(ports[0]), "--mlflow-port", str(ports[1])]
-    process = subprocess.Popen(
-        command, cwd=undisturbed.path, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
-    assert process.stdout is not None
-    printed = process.stdout.readline()
-    assert printed.startswith(f"Prefect  http://127.0.0.1:{ports[0]}"), printed + (process.communicate()[0] or "")
-    assert f"http://127.0.0.1:{ports[1]}" in process.stdout.readline()
-    yield f"http://127.0.0.1:{ports[0]}/api", f"http://127.0.0.1:{ports[1]}"
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 0
+    project = Project(undisturbed.path, environment)
+    ports = ("--prefect-port", str(prefect), "--mlflow-port", str(mlflow), "--label-port", str(labels))
+    printed = project.output(sys.executable, "-m", "stemma", "up", *ports)
+    assert f"http://127.0.0.1:{prefect}" in printed
+    assert "is up already" in project.output(sys.executable, "-m", "stemma", "up", *ports)
+    yield f"http://127.0.0.1:{prefect}/api", f"http://127.0.0.1:{mlflow}"
+    assert "stopped prefect" in project.output(sys.executable, "-m", "stemma", "down")
+    assert "nothing is up" in project.output(sys.executable, "-m", "stemma", "down")
 
 
 def deployment(api: str, flow: str) -> dict[str, Any]:
