@@ -18,6 +18,11 @@ class Project:
     path: Path
     environment: dict[str, str] = field(repr=False)
 
+    def with_servers_of_its_own(self) -> "Project":
+        """The same project, told of no server, so that `stemma up` starts them."""
+        named = ("PREFECT_API_URL", "MLFLOW_TRACKING_URI")
+        return Project(self.path, {key: value for key, value in self.environment.items() if key not in named})
+
     def command(self, *words: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
             words, cwd=self.path, env=self.environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

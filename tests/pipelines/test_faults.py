@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.pipelines.stack import without_servers
 
 from tests.project import Project
 
@@ -99,7 +98,7 @@ def test_a_port_in_use(project: Project) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        here = Project(project.path, without_servers(project))
+        here = project.with_servers_of_its_own()
         printed = here.output(sys.executable, "-m", "stemma", "up", "--prefect-port", port, status=2)
     assert f"port {port} on 127.0.0.1 is in use; choose another with --prefect-port PORT" in printed
 

@@ -52,10 +52,9 @@ class Ui:
     ports: tuple[int, int, int] = field(default_factory=lambda: (free_port(), free_port(), free_port()))
 
     def __post_init__(self) -> None:
-        environment = {key: value for key, value in self.project.environment.items() if key != "PREFECT_API_URL"}
         names = ("--prefect-port", "--mlflow-port", "--label-port")
         ports = [word for name, port in zip(names, self.ports, strict=True) for word in (name, str(port))]
-        self.own = Project(self.project.path, environment)
+        self.own = self.project.with_servers_of_its_own()
         self.own.output(sys.executable, "-m", "stemma", "up", *ports)
 
     @property

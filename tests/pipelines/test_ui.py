@@ -41,8 +41,7 @@ def ask(url: str, body: dict[str, Any] | None = None) -> Any:
 def servers(undisturbed: Project) -> Iterator[tuple[str, str]]:
     """The Prefect API and the MLflow UI of a running `stemma up`."""
     prefect, mlflow, labels = free_port(), free_port(), free_port()
-    environment = {key: value for key, value in undisturbed.environment.items() if key != "PREFECT_API_URL"}
-    project = Project(undisturbed.path, environment)
+    project = undisturbed.with_servers_of_its_own()
     ports = ("--prefect-port", str(prefect), "--mlflow-port", str(mlflow), "--label-port", str(labels))
     printed = project.output(sys.executable, "-m", "stemma", "up", *ports)
     assert f"http://127.0.0.1:{prefect}" in printed
