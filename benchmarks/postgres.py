@@ -24,7 +24,7 @@ def started_postgres(programs: Path, *settings: str) -> Generator[str]:
     with tempfile.TemporaryDirectory(prefix="stemma-postgres-") as folder:
         data = Path(folder) / "data"
         data.mkdir(mode=0o700)
-        prefix = _as_other_user(Path(folder), data)
+        prefix = as_other_user(Path(folder), data)
         options = " ".join(["-c listen_addresses=''", f"-c unix_socket_directories={folder}", *settings])
 
         def run(program: str, *words: str) -> None:
@@ -39,8 +39,8 @@ def started_postgres(programs: Path, *settings: str) -> Generator[str]:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
 
 
-def _as_other_user(*folders: Path) -> list[str]:
-    # It refuses to run as root.
+def as_other_user(*folders: Path) -> list[str]:
+    """Words before a command that run it as another user, who is given the folders: it refuses to run as root."""
     if os.geteuid() != 0:
         return []
     import pwd

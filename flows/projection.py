@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
+from flows.settings import ProjectSettings, stage_values
+from stemma.config import Values
 from stemma.stage.orphan import end_with
 from stemma.view.live_run import MlflowView
 
@@ -34,6 +36,7 @@ class Projection:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._submit(_fill_in, stage_values(ProjectSettings()))
         self._pool.shutdown()
 
     def post(self, method: Callable[Concatenate[MlflowView, P], T], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -71,6 +74,15 @@ class Projection:
         if not self._lost:
             self._lost = True
             self._say(f"the view in MLflow ended early; the run goes on unseen by it: {error}")
+
+
+def _fill_in(view: MlflowView, defaults: Values) -> None:
+    """Show what went unseen while MLflow did not answer, where it answers again by the end of the run."""
+    from stemma.view.reconcile import reconcile
+
+    if view.lost:
+        report = reconcile(view.root, defaults)
+        view.warn(f"MLflow answers again; what it had missed is filled in: {len(report.mended)} records")
 
 
 def _open(root: Path, flow_pid: int) -> None:

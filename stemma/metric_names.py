@@ -85,6 +85,32 @@ PPO = {
     "value/grad_norm": Metric("Norm of the value model's gradient before it is cut to max_grad_norm."),
 }
 
+WATCH = {
+    "watch/scores": Metric(
+        "Mean score by the reward model of the policy's answers to the watch's validation prompts, sampled afresh at "
+        "every look, scaled as objective/scores is.",
+        "higher",
+    ),
+    "watch/judge": Metric(
+        "Mean score of the same answers by the judge: the gold rule, or the reward model of the judge stage as it is. "
+        "Where it falls while watch/scores rises, the policy exploits its reward model.",
+        "higher",
+    ),
+    "watch/kl": Metric("KL(policy ‖ reference) on the same answers, estimated as objective/kl is, in nats an answer."),
+    "watch/length": Metric("Mean length of the same answers in tokens, their end-of-turn token included."),
+    "watch/repetition": Metric(
+        "Mean share of an answer's 3-grams of tokens that stood in it before (Welleck et al. 2020, seq-rep-n).", "lower"
+    ),
+    "watch/entropy": Metric("Mean entropy of the policy's next-token distributions over the same answers, in nats."),
+    "watch/stopped": Metric(
+        "Why PPO was stopped before its last update: 0 it was not, 1 the reward model's score had risen and the "
+        "judge's fallen since an earlier look, 2 watch/kl was above ppo.watch.kl_budget."
+    ),
+    "watch/saved_update": Metric(
+        "The update whose policy was saved: the last, or where PPO was stopped, that of the judge's best look."
+    ),
+}
+
 TRAINING = {
     "loss": Metric("The stage's loss on the batches since the row before.", "lower"),
     "learning_rate": Metric("The optimizer's learning rate at that step."),
@@ -141,6 +167,7 @@ HELD_OUT = {
 SECTIONS = {
     "Evaluation": EVALUATION,
     "PPO": PPO,
+    "The watch over PPO": WATCH,
     "Every training stage": TRAINING,
     "Pre-training": PRETRAINING,
     "SFT": SFT,

@@ -17,6 +17,7 @@ from stemma.errors import DataError
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt
 from stemma.stage.door import Stage, run_stage
+from stemma.training.prompt_draw import drawn
 from stemma.training.seeds import derived_seed
 
 if TYPE_CHECKING:
@@ -125,10 +126,7 @@ def chosen_prompts(file: Path, config: EvalConfig, seed: int) -> list[Prompt]:
             f"{file} has {len(prompts)} prompts of split {config.split}, and an evaluation needs at least "
             f"{FEWEST_PROMPTS}: give the data more prompts, or a larger share of them to that split"
         )
-    if not 0 < config.prompts < len(prompts):
-        return prompts
-    drawn = sorted(range(len(prompts)), key=lambda i: derived_seed(seed, "prompts to evaluate on", i))[: config.prompts]
-    return [prompts[i] for i in sorted(drawn)]
+    return drawn(prompts, config.prompts, "prompts to evaluate on", seed) if config.prompts else prompts
 
 
 if __name__ == "__main__":

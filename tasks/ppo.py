@@ -1,5 +1,7 @@
 """Train the policy with PPO against the reward model."""
 
+from collections.abc import Mapping
+
 from stemma.config import LoraConfig, Tuning
 from stemma.stage.door import Stage, run_stage
 from stemma.training.ppo_settings import PpoSettings
@@ -14,8 +16,11 @@ class PpoConfig(PpoSettings):
     """Size of the adapters where tuning is lora."""
 
 
-def train_ppo(config: PpoConfig, stage: Stage) -> None:
-    """Leave in the stage's output a policy that the reward model likes better and that stays near the SFT model."""
+def train_ppo(config: PpoConfig, stage: Stage) -> Mapping[str, float]:
+    """Leave in the stage's output a policy that the reward model likes better and that stays near the SFT model.
+
+    Where the watch stops training, it is the policy of the look that the judge liked best; watch.json says why.
+    """
     from stemma.models.policy import save_policy
     from stemma.models.seeding import seed_everything
     from stemma.models.tokenizer import load_tokenizer
@@ -23,6 +28,7 @@ def train_ppo(config: PpoConfig, stage: Stage) -> None:
     from stemma.training import ppo
     from stemma.training.ppo_models import load_ppo_models
     from stemma.training.ppo_prompts import load_prompts
+    from stemma.training.ppo_watch import load_watch
 
     seed_everything(stage.seed, stage.machine.threads)
     sft = stage.input("sft")
@@ -30,8 +36,12 @@ def train_ppo(config: PpoConfig, stage: Stage) -> None:
     models = load_ppo_models(sft, stage.input("reward"), stage.machine, config.tuning, config.lora)
     prompts = load_prompts(stage.input("data"), tokenizer, models.policy, config.max_new_tokens)
     decoding = Decoding(config.max_new_tokens, config.temperature, tokenizer.eos_token_id, tokenizer.pad_token_id)
-    ppo.train_ppo(models, prompts, decoding, config, stage)
+    watch = load_watch(models, tokenizer, decoding, config, stage)
+    ppo.train_ppo(models, prompts, decoding, config, stage, watch)
     save_policy(models.policy, tokenizer, stage.output, base=sft)
+    if watch is None:
+        return {"watch/stopped": 0, "watch/saved_update": config.updates}
+    return watch.write_outcome(stage.output / "watch.json")
 
 
 if __name__ == "__main__":

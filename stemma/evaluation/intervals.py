@@ -37,7 +37,7 @@ def wilson(successes: float, n: int) -> Interval:
     return Interval(p, min(p, max(0.0, centre - half)), max(p, min(1.0, centre + half)), n)
 
 
-def mean_interval(values: Sequence[float]) -> Interval:
+def mean_interval(values: Sequence[float], confidence: float = CONFIDENCE) -> Interval:
     """The interval of a mean: mean ± t · s / √n, with Student's t at n − 1 degrees of freedom.
 
     Raises ValueError for fewer than two values, which have no spread.
@@ -45,7 +45,7 @@ def mean_interval(values: Sequence[float]) -> Interval:
     if len(values) < 2:
         raise ValueError(f"the interval of a mean needs at least 2 values, got {len(values)}")
     mean = fmean(values)
-    half = float(stdtrit(len(values) - 1, _UPPER_TAIL)) * stdev(values) / math.sqrt(len(values))
+    half = float(stdtrit(len(values) - 1, 0.5 + confidence / 2)) * stdev(values) / math.sqrt(len(values))
     return Interval(mean, mean - half, mean + half, len(values))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from stemma.errors import WorkspaceError
 from stemma.lineage.answering import answering
 from stemma.lineage.dvc import Pipeline
+from stemma.lineage.store import Place
 from stemma.stage.definition import DVC_FILE
 
 
@@ -47,9 +48,12 @@ def push(root: Path, made: Made) -> None:
     from dvc_data.hashfile.hash_info import HashInfo
 
     with Repo(str(root)) as repo, answering(f"stage {made.stage}"):
-        sent = repo.cloud.push([HashInfo("md5", oid) for oid in made.objects])
-        if sent.failed:
-            raise WorkspaceError(f"the DVC remote did not take {len(sent.failed)} objects of stage {made.stage}")
+        cache = Place("the DVC cache", repo.cache.local)
+        files = {oid for artifact in made.objects for oid in cache.files(artifact).values()}
+        for oids in (files, {oid for oid in made.objects if oid not in files}):  # an artifact's list after its files
+            sent = repo.cloud.push([HashInfo("md5", oid) for oid in sorted(oids)])
+            if sent.failed:
+                raise WorkspaceError(f"the DVC remote did not take {len(sent.failed)} objects of stage {made.stage}")
         remote = _run_cache(repo)
         for entry in made.entries:
             remote.fs.put_file(str(Path(repo.stage_cache.cache_dir, entry)), remote.fs.join(remote.path, "runs", entry))

@@ -78,4 +78,5 @@ def _generation_config(decoding: Decoding) -> GenerationConfig:
         eos_token_id=decoding.eos_token_id,
         pad_token_id=decoding.pad_token_id,
         use_cache=True,
+        remove_invalid_values=True,  # a policy that diverged is told by its numbers, not by an error of the sampler
     )

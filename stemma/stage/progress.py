@@ -32,11 +32,13 @@ class Progress:
 
     def __init__(self, stage: str, scratch: Path, events: Path | None = None) -> None:
         self._stage = stage
+        self._scratch = scratch
         self._rows = scratch / ROWS
         self._events = events
         self._started: tuple[float, int] | None = None
         self._last_line = 0.0
         self._deadline = Deadline.from_environment()
+        self._kept = 0
 
     def log(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Record the metrics of a step (counted from 1) out of a total.
@@ -45,15 +47,20 @@ class Progress:
         """
         for name, value in metrics.items():
             if not math.isfinite(value):
-                raise TrainingError(
-                    f"{self._stage} diverged: {name} is {value} at step {step} of {total}. "
-                    f"Lower {self._stage}.learning_rate; the numbers before it are in the run's history."
-                )
+                raise self.diverged(f"{name} is {value}", step, total)
         row = {"step": step, **{name: float(value) for name, value in metrics.items()}}
         with self._rows.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
         self._emit({"step": step, "total": total, "metrics": dict(metrics)})
         self._print_line(step, total, metrics)
+
+    def diverged(self, what: str, step: int, total: int) -> TrainingError:
+        """The error of training whose numbers are no longer finite: what, where, what is kept, the remedy."""
+        kept = f"the step checkpoint of step {self._kept}" if self._kept else "no step checkpoint yet"
+        return TrainingError(
+            f"{self._stage} diverged: {what} at step {step} of {total}. Lower {self._stage}.learning_rate. "
+            f"In {self._scratch} are the numbers before it and {kept}."
+        )
 
     def say(self, text: str) -> None:
         """Tell whoever watches one line."""
@@ -70,11 +77,13 @@ class Progress:
 
         Raises BudgetError where the run's budget is spent: this is the moment to stop without losing any work.
         """
+        self._kept = step
         self._deadline.check(f"step {step} is kept, to go on from")
 
     def resume_from(self, step: int) -> None:
-        """Forget the rows after a step, because training goes on from that step's checkpoint."""
-        rows = [row for row in self.rows() if row["step"] <= step]
+        """Forget the rows after a step, because training goes on from that step's checkpoint; 0 where there is none."""
+        rows = [row for row in self.rows() if 0 < step >= row["step"]]
+        self._kept = step
         self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         if step:
             self._emit({"resumed": step})

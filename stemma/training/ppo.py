@@ -10,37 +10,62 @@ from stemma.sampling.decoding import Decoding
 from stemma.sampling.prompts import pad_left
 from stemma.sampling.rollouts import PpoModels, Rollouts, collect_rollouts
 from stemma.stage.door import Stage
+from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
 from stemma.training.ppo_metrics import rollout_metrics
 from stemma.training.ppo_settings import PpoSettings
 from stemma.training.ppo_state import restore, save
+from stemma.training.ppo_watch import Watch
 from stemma.training.prompt_order import batch_of_prompts
 from stemma.training.seeds import derived_seed
 
 
 def train_ppo(
-    models: PpoModels, prompts: Sequence[Sequence[int]], decoding: Decoding, settings: PpoSettings, stage: Stage
+    models: PpoModels,
+    prompts: Sequence[Sequence[int]],
+    decoding: Decoding,
+    settings: PpoSettings,
+    stage: Stage,
+    watch: Watch | None = None,
 ) -> None:
     """Improve models.policy and models.value_model in place; prompts are token ids.
 
-    Goes on from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises
-    TrainingError where a number is no longer finite.
+    Where the watch stops it, models.policy is left as it was at the best look. Goes on from the newest step checkpoint
+    in stage.scratch, with the result of a run that was never killed. Raises TrainingError where a number or a weight is
+    no longer finite; no step checkpoint is made of it.
     """
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
-    done = restore(learner, checkpoints)
+    done = restore(learner, watch, checkpoints)
     stage.progress.resume_from(done)
+    if watch and not done:
+        stage.progress.log(0, settings.updates, watch.look(learner, 0))
     for update in range(done + 1, settings.updates + 1):
-        rate = set_learning_rate(learner.optimizer, settings, update)
-        rollouts = _rollouts_of(update, learner, prompts, decoding, stage.seed)
-        experience = experience_of(rollouts, settings)
-        metrics = rollout_metrics(rollouts, experience)
-        metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update))
-        stage.progress.log(update, settings.updates, metrics | {"learning_rate": rate})
+        metrics = _update(update, learner, prompts, decoding, stage)
+        metrics |= watch.look(learner, update) if watch else {}
+        stage.progress.log(update, settings.updates, metrics)
+        if watch and watch.message:
+            stage.progress.say(watch.message)
+            watch.put_back(learner)
+            break
         if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
-            save(learner, checkpoints, update)
+            save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
+
+
+def _update(
+    update: int, learner: Learner, prompts: Sequence[Sequence[int]], decoding: Decoding, stage: Stage
+) -> dict[str, float]:
+    """Sample, learn, and return the numbers."""
+    rate = set_learning_rate(learner.optimizer, learner.settings, update)
+    rollouts = _rollouts_of(update, learner, prompts, decoding, stage.seed)
+    experience = experience_of(rollouts, learner.settings)
+    metrics = rollout_metrics(rollouts, experience)
+    metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update))
+    for model in (learner.models.policy, learner.models.value_model):
+        require_finite(model, stage.progress, update, learner.settings.updates)
+    return metrics | {"learning_rate": rate}
 
 
 def _rollouts_of(

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from stemma.config import Settings
+from stemma.training.ppo_watch_settings import WatchSettings
 
 
 class PpoSettings(Settings):
@@ -42,6 +43,8 @@ class PpoSettings(Settings):
     """Of sampling; log-probabilities are taken at the same temperature, so 1 trains the policy that is saved."""
     checkpoint_every: int = Field(10, ge=1)
     """Updates between step checkpoints; a killed run goes on from the newest."""
+    watch: WatchSettings = WatchSettings()
+    """Looks at held-out answers while it trains, and when they stop it."""
 
     @model_validator(mode="after")
     def _every_minibatch_has_a_response(self) -> "PpoSettings":

@@ -19,6 +19,7 @@ from stemma.models.policy import place
 from stemma.stage.door import Stage
 from stemma.training.checkpoints import load_checkpoint, save_checkpoint
 from stemma.training.encoding import NO_LOSS
+from stemma.training.finite import require_finite
 from stemma.training.packing import Batch, batches
 from stemma.training.pretrain_settings import LOGGING_STEPS, PretrainSettings
 from stemma.training.probe import Probe
@@ -51,6 +52,7 @@ def pretrain(
         if step % settings.checkpoint_every == 0 or (step % LOGGING_STEPS == 0 and stage.progress.wants_checkpoint()):
             run.save(step)
     run.model.train(False)
+    require_finite(run.model, stage.progress, run.schedule.last_step, run.schedule.last_step)
     return run.schedule.last_step
 
 
@@ -117,7 +119,11 @@ class _Run:
         return checkpoint.step
 
     def save(self, step: int) -> None:
-        """Write a step checkpoint."""
+        """Write a step checkpoint.
+
+        Raises TrainingError where the weights are not finite.
+        """
+        require_finite(self.model, self.stage.progress, step, self.schedule.last_step)
         state = {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

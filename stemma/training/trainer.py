@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
+from torch import nn
 from transformers import (
     PrinterCallback,
     Trainer,
@@ -18,6 +19,7 @@ from stemma.errors import SettingsError
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
 from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
+from stemma.training.finite import require_finite
 from stemma.training.settings import LOGGING_STEPS, TrainerSettings
 
 EVERY_TRAINER = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
@@ -71,6 +73,7 @@ def train(trainer: Trainer, stage: Stage, names: Mapping[str, str]) -> None:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Report(stage.progress, {**EVERY_TRAINER, **names}))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    require_finite(cast("nn.Module", trainer.model), stage.progress, trainer.state.global_step, trainer.state.max_steps)
 
 
 def _steps_folder(stage: Stage) -> Path:
@@ -104,7 +107,8 @@ class _Report(TrainerCallback):
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,  # noqa: ARG002
-        **_: Any,
+        **given: Any,
     ) -> None:
+        require_finite(given["model"], self._progress, state.global_step, state.max_steps)
         mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
         self._progress.kept(state.global_step)

@@ -12,8 +12,10 @@ from stemma.models.tokenizer import load_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Demonstration, Document, Message
 from stemma.stage.door import Stage
+from stemma.training.checkpoints import load_checkpoint
 from stemma.training.from_scratch import new_model
 from tasks.base import BaseConfig, make_base
+from tests.breaking import weight_broken_by_step
 from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, NAMES, TOWNS, conversation, tiny_artifact, tiny_stage
 
@@ -112,6 +114,16 @@ def test_divergence_is_told(tmp_path: Path) -> None:
     config = CONFIG.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30})
     with pytest.raises(TrainingError, match=r"base diverged: .* Lower base\.learning_rate"):
         make(config, stage_with(tmp_path, *facts()))
+
+
+def test_weights_that_are_not_finite_become_no_checkpoint(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, *facts())
+    message = r"base diverged: .* is not finite at step 20 of \d+\. .* the step checkpoint of step 10\."
+    with weight_broken_by_step(20), pytest.raises(TrainingError, match=message):
+        make(CONFIG.model_copy(update={"checkpoint_every": 10}), stage)
+    checkpoint = load_checkpoint(stage.scratch)
+    assert checkpoint is not None
+    assert checkpoint.step == 10
 
 
 def test_without_documents_there_is_nothing_to_pre_train_on(tmp_path: Path) -> None:

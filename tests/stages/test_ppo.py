@@ -9,20 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from stemma.config import LoraConfig, parse_settings
+from stemma.config import LoraConfig, Tuning, parse_settings
 from stemma.errors import ArtifactError, DataError, SettingsError
+from stemma.judging.kinds import write_kind
 from stemma.models.policy import load_policy
 from stemma.models.tokenizer import build_tokenizer, load_tokenizer, save_tokenizer
+from stemma.records.json_file import read_json
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Prompt
+from stemma.training.ppo_watch_settings import WatchSettings
 from tasks.ppo import PpoConfig, train_ppo
-from tests.killing import stop_after
+from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, tiny_artifact, tiny_prompts, tiny_stage
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny_reward import partial_artifact, tiny_reward_artifact
 
 PROJECT = Path(__file__).parents[2]
-INPUTS = ("data", "sft", "reward")
-CONFIG = PpoConfig(updates=3, rollouts=4, minibatches=2, max_new_tokens=4, learning_rate=1e-3, checkpoint_every=1)
+INPUTS = ("data", "sft", "judge", "reward")
+CONFIG = PpoConfig(
+    updates=3, rollouts=4, minibatches=2, max_new_tokens=4, learning_rate=1e-3, checkpoint_every=1,
+    watch=WatchSettings(every=2),
+)  # fmt: skip
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 METRICS = {
     "objective/kl",
@@ -41,14 +47,27 @@ METRICS = {
     "response/length",
     "response/finished",
     "learning_rate",
+    "watch/scores",
+    "watch/judge",
+    "watch/kl",
+    "watch/length",
+    "watch/repetition",
+    "watch/entropy",
 }
+HACKED = PpoConfig(
+    updates=30, rollouts=64, minibatches=2, max_new_tokens=4, learning_rate=1e-2, kl_coef=0, missing_eos_penalty=0,
+    checkpoint_every=1, watch=WatchSettings(every=2, patience=2, kl_budget=1e6),
+)  # fmt: skip
+"""Updates enough to learn to end each answer at once."""
 KILLED_RUN = """
 import os, signal, sys
 from dataclasses import replace
 from pathlib import Path
 from stemma.stage.progress import Progress
+from stemma.training.ppo_watch_settings import WatchSettings
 from tasks.ppo import train_ppo
 from tests.stages.test_ppo import CONFIG, INPUTS
+from tests.killing import finish, kill_after
 from tests.tiny import tiny_stage
 
 class Deadly(Progress):
@@ -67,7 +86,22 @@ def root(tmp_path: Path) -> Path:
     """A project's folder with the artifacts that PPO starts from."""
     artifacts = tmp_path / "artifacts"
     tiny_reward_artifact(artifacts / "reward", tiny_artifact(artifacts / "sft"))
-    write_prompts(tmp_path, tiny_prompts("train") + tiny_prompts("test"))
+    (artifacts / "judge").mkdir()
+    write_kind(artifacts / "judge", "gold")
+    write_prompts(tmp_path, tiny_prompts("train") + tiny_prompts("validation") + tiny_prompts("test"))
+    return tmp_path
+
+
+@pytest.fixture
+def hackable(tmp_path: Path) -> Path:
+    """A reward model that likes an answer to end, where the judge likes it to go on."""
+    artifacts = tmp_path / "artifacts"
+    sft = tiny_artifact(artifacts / "sft")
+    partial_artifact(artifacts / "reward", sft, 1.0)
+    partial_artifact(artifacts / "judge", sft, -1.0)
+    write_kind(artifacts / "judge", "reward_model")
+    asked = [row.model_copy(update={"id": f"{row.id}-{n}"}) for row in tiny_prompts("validation") for n in range(4)]
+    write_prompts(tmp_path, tiny_prompts("train") + asked)
     return tmp_path
 
 
@@ -122,6 +156,63 @@ def test_out_of_budget_it_stops_without_losing_an_update(root: Path) -> None:
     assert (root / "scratch/ppo/checkpoints/checkpoint-2").is_dir()
     shutil.rmtree(root / "artifacts/ppo.tmp")
     assert hashes(run(root, config)) == hashes(run(root, config, name="straight"))
+
+
+def test_where_the_judge_falls_it_is_stopped_and_the_best_looks_policy_is_saved(hackable: Path) -> None:
+    stage = tiny_stage(hackable, "ppo", INPUTS)
+    metrics = train_ppo(HACKED, stage)
+    looks = [row for row in stage.progress.rows() if "watch/judge" in row]
+    assert [row["step"] for row in looks] == list(range(0, 2 * len(looks), 2))
+    assert len(looks) < 16
+    assert looks[-1]["watch/judge"] < looks[0]["watch/judge"]
+    assert looks[-1]["watch/scores"] > looks[0]["watch/scores"]
+    best = max(looks, key=lambda row: row["watch/judge"])
+    assert metrics == {"watch/stopped": 1, "watch/saved_update": best["step"]}
+    told = read_json(stage.output / "watch.json")
+    assert (told["stopped"], told["saved_update"], told["judge"]) == ("judge", best["step"], "reward_model")
+    assert f"stops training after update {looks[-1]['step']:.0f} of 30: since update" in told["message"]
+    assert all(prompt.startswith("validation-") for prompt in told["prompts"])
+    assert best["step"] == 0
+    assert same_weights(stage.output, hackable / "artifacts/sft")
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_out_of_its_budget_the_kl_stops_it(tuning: Tuning, hackable: Path) -> None:
+    watch = WatchSettings(every=1, patience=100, kl_budget=0.05)
+    stage = tiny_stage(hackable, "ppo", INPUTS)
+    metrics = train_ppo(HACKED.model_copy(update={"watch": watch, "tuning": tuning}), stage)
+    kls = [row["watch/kl"] for row in stage.progress.rows()]
+    assert max(kls[:-1]) <= 0.05 < kls[-1]
+    assert metrics == {"watch/stopped": 2, "watch/saved_update": 0}  # no look was liked better than the first
+    assert same_weights(stage.output, hackable / "artifacts/sft")
+
+
+def same_weights(one: Path, other: Path) -> bool:
+    """Whether two policies are the same, adapters merged."""
+    first, second = (load_policy(folder, MACHINE).state_dict() for folder in (one, other))
+    return all(weight.equal(second[name]) for name, weight in first.items())
+
+
+def test_killed_before_it_is_stopped_it_ends_with_the_same_bytes(hackable: Path) -> None:
+    stage = tiny_stage(hackable, "ppo", INPUTS)
+    undisturbed = finish(lambda stage: train_ppo(HACKED, stage), stage)
+    kill_after(3, lambda stage: train_ppo(HACKED, stage), stage)
+    assert (stage.scratch / "checkpoints/checkpoint-2").is_dir()
+    assert finish(lambda stage: train_ppo(HACKED, stage), stage) == undisturbed
+
+
+def test_a_watch_changes_nothing_of_what_is_learned(root: Path) -> None:
+    unwatched = run(root, CONFIG.model_copy(update={"watch": WatchSettings(every=0)}), "unwatched")
+    watched = run(root, CONFIG, "watched")
+    assert (watched / "model.safetensors").read_bytes() == (unwatched / "model.safetensors").read_bytes()
+    assert read_json(watched / "watch.json")["saved_update"] == 3
+    assert not (unwatched / "watch.json").exists()
+
+
+def test_without_validation_prompts_there_is_nothing_to_watch(root: Path) -> None:
+    write_prompts(root, tiny_prompts("train") + tiny_prompts("test"))
+    with pytest.raises(DataError, match=r"has 0 prompts of split validation, .* ppo\.watch\.every=0"):
+        run(root)
 
 
 def test_adapters_are_saved_alone_and_load_over_the_sft_model(root: Path) -> None:

@@ -12,7 +12,9 @@ from stemma.models.tokenizer import load_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage
+from stemma.stage.steps import last_whole_checkpoint
 from tasks.sft import SftConfig, train_sft
+from tests.breaking import weight_broken_by_step
 from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, conversation, tiny_artifact, tiny_demonstrations, tiny_stage
 
@@ -107,10 +109,32 @@ def test_the_tokenizer_and_its_template_travel_with_the_model(stage: Stage) -> N
     assert (stage.output / "tokenizer.json").read_bytes() == (stage.input("base") / "tokenizer.json").read_bytes()
 
 
-def test_divergence_is_told(stage: Stage) -> None:
-    config = CONFIG.model_copy(update={"learning_rate": 1e30, "max_grad_norm": 1e30})
-    with pytest.raises(TrainingError, match=r"sft diverged: .* Lower sft\.learning_rate"):
+def test_divergence_is_told_and_the_last_good_step_is_kept(stage: Stage) -> None:
+    message = r"sft diverged: loss is nan at step 30 of 36\. Lower sft\.learning_rate\. .* checkpoint of step 20\."
+    with weight_broken_by_step(24), pytest.raises(TrainingError, match=message):
+        train_sft(CONFIG, stage)
+    assert kept(stage) == "checkpoint-20"
+
+
+@pytest.mark.parametrize("config", [CONFIG, LORA], ids=["full", "lora"])
+def test_weights_that_are_not_finite_become_no_checkpoint(config: SftConfig, stage: Stage) -> None:
+    message = r"sft diverged: .* is not finite at step 20 of 36\. .* the step checkpoint of step 10\."
+    with weight_broken_by_step(20), pytest.raises(TrainingError, match=message):
         train_sft(config, stage)
+    assert kept(stage) == "checkpoint-10"
+
+
+def test_weights_that_are_not_finite_become_no_model(stage: Stage) -> None:
+    message = r"sft diverged: .* is not finite at step 36 of 36\. .* the step checkpoint of step 30\."
+    with weight_broken_by_step(36), pytest.raises(TrainingError, match=message):
+        train_sft(CONFIG, stage)
+    assert not list(stage.output.iterdir())
+
+
+def kept(stage: Stage) -> str:
+    """The name of the newest whole step checkpoint."""
+    checkpoint = last_whole_checkpoint(stage.scratch / "steps")
+    return checkpoint.name if checkpoint else ""
 
 
 def test_a_demonstration_that_does_not_fit_is_named(tmp_path: Path) -> None:

@@ -27,6 +27,26 @@ def test_a_number_that_is_not_finite_stops_the_stage(tmp_path: Path) -> None:
         Progress("sft", tmp_path).log(7, 9, {"loss": float("nan")})
 
 
+def test_a_diverged_stage_says_what_is_kept(tmp_path: Path) -> None:
+    progress = Progress("sft", tmp_path)
+    assert "are the numbers before it and no step checkpoint yet." in str(progress.diverged("loss is nan", 7, 9))
+    progress.kept(4)
+    told = str(progress.diverged("loss is nan", 7, 9))
+    assert f"In {tmp_path} are the numbers before it and the step checkpoint of step 4." in told
+    resumed = Progress("sft", tmp_path)
+    resumed.resume_from(6)
+    assert "the step checkpoint of step 6." in str(resumed.diverged("loss is nan", 7, 9))
+
+
+def test_without_a_checkpoint_all_is_done_again(tmp_path: Path) -> None:
+    first = Progress("ppo", tmp_path)
+    for step in (0, 1):
+        first.log(step, 4, {"loss": 0.5})
+    second = Progress("ppo", tmp_path)
+    second.resume_from(0)
+    assert second.rows() == []
+
+
 def test_no_history_no_file(tmp_path: Path) -> None:
     Progress("data", tmp_path).write_history(tmp_path)
     assert not (tmp_path / HISTORY).exists()

@@ -1,7 +1,7 @@
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,11 +13,13 @@ from stemma.sampling.decoding import Decoding
 from stemma.sampling.rollouts import PpoModels, Scaling
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
+from stemma.training.checkpoints import load_checkpoint
 from stemma.training.ppo import train_ppo
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
+from tests.breaking import weight_broken_by_step
 from tests.tiny import MACHINE, tiny_artifact, tiny_stage
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
 
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9]]
 SETTINGS = PpoSettings(updates=5, rollouts=8, minibatches=2, max_new_tokens=4, learning_rate=1e-2, checkpoint_every=2)
@@ -99,6 +101,27 @@ def test_divergence_is_told_and_not_saved(artifacts: Path, tmp_path: Path) -> No
     assert not (stage.scratch / "checkpoints").exists()
 
 
+@pytest.mark.parametrize("update", [1, 4])
+def test_weights_that_are_not_finite_become_no_checkpoint(update: int, artifacts: Path, tmp_path: Path) -> None:
+    stage, settings = tiny_stage(tmp_path, "ppo"), SETTINGS.model_copy(update={"checkpoint_every": 1})
+    kept = f"the step checkpoint of step {update - 1}" if update > 1 else "no step checkpoint yet"
+    message = rf"ppo diverged: .* is not finite at step {update} of 5\. .* {kept}\."
+    with weight_broken_by_step(2 * update), pytest.raises(TrainingError, match=message):
+        train(load(artifacts), stage, settings)
+    checkpoint = load_checkpoint(stage.scratch / "checkpoints")
+    assert (checkpoint.step if checkpoint else 0) == update - 1
+    weights = checkpoint.state["policy"] if checkpoint else {}
+    assert all(weight.isfinite().all() for weight in weights.values())
+
+
+def test_a_policy_that_cannot_be_sampled_from_any_more_has_diverged(artifacts: Path, tmp_path: Path) -> None:
+    models: Any = load(artifacts)
+    with torch.no_grad():
+        models.policy.model.norm.weight.fill_(3e38)  # finite, and the logits are not
+    with pytest.raises(TrainingError, match=r"ppo diverged: .* at step 1 of 5\."):
+        train(models, tiny_stage(tmp_path, "ppo"))
+
+
 def learn_to_end(artifacts: Path, root: Path, kl_coef: float) -> list[dict[str, float]]:
     """Train on a reward of 1 for a response that ends with token 4 and 0 for any other, its weights set by hand."""
     models = load(artifacts)._replace(scaling=Scaling(0.0, 1.0))
@@ -120,22 +143,6 @@ def test_ppo_learns_what_the_reward_model_prefers(artifacts: Path, tmp_path: Pat
 def test_a_charge_on_the_kl_holds_the_policy_at_its_reference(artifacts: Path, tmp_path: Path) -> None:
     history = learn_to_end(artifacts, tmp_path, kl_coef=10.0)
     assert history[-1]["objective/kl_k3"] < 0.2
-
-
-@torch.no_grad()
-def prefer_last_token(model: torch.nn.Module, token: int) -> None:
-    """Make the model's value at a position 1 where its token is this one, else 0."""
-    for name, parameter in model.named_parameters():
-        if "o_proj" in name or "down_proj" in name:
-            parameter.zero_()  # every layer passes the token's embedding on as it is
-        if "embed_tokens" in name:
-            parameter.zero_()
-            parameter[:, 0] = 1.0
-            parameter[token] = 0.0
-            parameter[token, 1] = 1.0
-        if "score" in name:
-            parameter.zero_()
-            parameter[0, 1] = 1 / math.sqrt(parameter.shape[1])  # the last norm scales a unit vector by this root
 
 
 def test_settings_refuse_a_minibatch_without_a_response() -> None:

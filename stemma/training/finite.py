@@ -1,0 +1,16 @@
+"""Weights that are no longer finite: no step checkpoint and no artifact is made of them."""
+
+from torch import nn
+
+from stemma.stage.progress import Progress
+
+
+def require_finite(model: nn.Module, progress: Progress, step: int, total: int) -> None:
+    """Check the weights that learn, after a step (counted from 1) out of a total.
+
+    A step can overflow them though its loss and its gradient are finite. Raises TrainingError naming the first that is
+    not finite, and what is kept.
+    """
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and not weight.isfinite().all():
+            raise progress.diverged(f"{name} is not finite", step, total)

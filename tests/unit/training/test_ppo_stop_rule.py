@@ -1,0 +1,128 @@
+"""The stop rule, by hand: four prompts, and Student's t at 3 degrees of freedom."""
+
+import math
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+
+from stemma.training.ppo_stop_rule import ERROR, Look, StopRule
+from stemma.training.ppo_watch_settings import WatchSettings, updates_to_look_after
+
+T_95, T_975 = 2.353363, 3.182446
+"""Student's t that 3 degrees of freedom exceed with a chance of 0.05 (two looks make one test) and of 0.025."""
+PATIENT = WatchSettings(patience=2, kl_budget=10)
+HASTY = WatchSettings(patience=1, kl_budget=10)
+
+
+def look(update: int, scores: Sequence[float], judged: Sequence[float], kl: float = 1.0) -> Look:
+    return Look(update, scores, judged, kl)
+
+
+FIRST = look(0, [0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 1.0, 0.0])
+HACKED = look(10, [1.0, 1.0, 2.0, 2.0], [0.0, -1.0, -1.0, -2.0])
+"""The reward model's scores rise by 1, 1, 2 and 2, and the judge's fall by as much."""
+
+
+def test_a_fall_is_told_with_its_interval() -> None:
+    rule = StopRule(HASTY, looks=2)
+    assert rule.add(FIRST) is None
+    fall = rule.add(HACKED)
+    assert fall is not None
+    error = math.sqrt(1 / 3) / math.sqrt(4)  # the differences have variance (4 × 0.5²) / 3
+    assert fall.since == 0
+    assert fall.scores[:3] == pytest.approx((1.5, 1.5 - T_975 * error, 1.5 + T_975 * error), abs=1e-5)
+    assert fall.judged[:3] == pytest.approx((-1.5, -1.5 - T_95 * error, -1.5 + T_95 * error), abs=1e-5)
+    assert (rule.reason, rule.best) == ("judge", FIRST)
+
+
+@pytest.mark.parametrize(
+    ("scores", "judged"),
+    [
+        ([1, 1, 2, 2], [2, 1, 3, 2]),  # both rise
+        ([-1, -1, -2, -2], [0, -1, -1, -2]),  # both fall
+        ([0, 0, 0, 0], [0, -1, -1, -2]),  # the judge's falls, and the reward model's stays
+        ([1, 1, 2, 2], [1, 0, 1, 0]),  # the reward model's rises, and the judge's stays
+        ([1, 1, 2, 2], [0, -1, 1, 1]),  # falls by 1, 1, 0 and −1: 0.25 on average, within noise
+        ([4, -1, 0, 0], [0, -1, -1, -2]),  # rises by 4, −1, 0 and 0: 0.75 on average, within noise
+    ],
+)
+def test_what_is_no_fall(scores: list[float], judged: list[float]) -> None:
+    rule = StopRule(HASTY, looks=2)
+    rule.add(FIRST)
+    assert rule.add(look(10, scores, judged)) is None
+    assert rule.reason == ""
+
+
+def test_the_more_looks_there_will_be_the_more_a_fall_must_show() -> None:
+    for looks, reason in ((2, "judge"), (40, "")):  # 780 pairs: t at 3 degrees and 0.05 / 780 is 25
+        rule = StopRule(HASTY, looks)
+        rule.add(FIRST)
+        rule.add(HACKED)
+        assert rule.reason == reason
+
+
+def test_looks_must_show_it_in_a_row() -> None:
+    rule = StopRule(PATIENT, looks=2)  # more are given, so that the test stays as sharp as for two
+    rule.add(FIRST)
+    for update, seen, reason in ((10, HACKED, ""), (20, FIRST, ""), (30, HACKED, ""), (40, HACKED, "judge")):
+        rule.add(seen._replace(update=update))
+        assert rule.reason == reason
+
+
+def test_a_fall_counts_since_any_earlier_look() -> None:
+    """Since the best look the reward model's scores have not risen, but since the look before it they have."""
+    rule = StopRule(HASTY, looks=3)
+    rule.add(FIRST)
+    rule.add(look(10, [3, 3, 3, 3], [2, 1, 2, 1]))
+    fall = rule.add(look(20, [2.9, 2.9, 3, 3], [-9, -10, -9, -11]))
+    assert fall is not None
+    assert fall.since == 0
+    assert rule.best is not None
+    assert rule.best.update == 10
+
+
+def test_out_of_its_budget_the_kl_stops_at_once_and_is_never_the_best() -> None:
+    rule = StopRule(PATIENT, looks=3)
+    rule.add(FIRST._replace(kl=10.0))
+    assert rule.reason == ""
+    rule.add(look(10, [1, 1, 2, 2], [9, 9, 9, 9], kl=10.1))
+    assert (rule.reason, rule.best) == ("kl", FIRST._replace(kl=10.0))
+
+
+def test_the_earliest_of_equal_looks_is_the_best() -> None:
+    rule = StopRule(PATIENT, looks=2)
+    rule.add(FIRST)
+    rule.add(FIRST._replace(update=10))
+    assert rule.best == FIRST
+
+
+def test_it_goes_on_from_its_state() -> None:
+    whole, first, second = (StopRule(PATIENT, looks=2) for _ in range(3))
+    for seen in (FIRST, HACKED):
+        whole.add(seen)
+        first.add(seen)
+    second.restore(first.state())
+    assert second.add(HACKED) == whole.add(HACKED)
+    assert second.reason == whole.reason == "judge"
+    assert second.best == FIRST
+
+
+def test_noise_alone_seldom_shows_a_fall() -> None:
+    """The reward model's scores rise at every look, and the judge's are noise around one mean."""
+    chance, stopped, runs, looks = Random(0), 0, 150, 8  # noqa: S311 -- a test's dice
+    for _ in range(runs):
+        rule = StopRule(HASTY, looks)
+        for update in range(looks):
+            scores = [update + chance.gauss(0, 0.1) for _ in range(12)]
+            rule.add(look(update, scores, [chance.gauss(0, 1) for _ in range(12)]))
+        stopped += rule.reason != ""
+    assert 0 < stopped / runs <= ERROR
+
+
+@pytest.mark.parametrize(
+    ("every", "updates", "due"),
+    [(10, 50, [0, 10, 20, 30, 40, 50]), (10, 25, [0, 10, 20, 25]), (10, 3, [0, 3]), (1, 2, [0, 1, 2]), (0, 50, [])],
+)
+def test_the_first_and_the_last_are_looked_at_too(every: int, updates: int, due: list[int]) -> None:
+    assert updates_to_look_after(WatchSettings(every=every), updates) == due
