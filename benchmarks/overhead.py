@@ -1,6 +1,6 @@
 """What does a flow cost beyond its stages' own work, beside plain `dvc repro` of the same stages?
 
-    python benchmarks/overhead.py [--times 5]
+    python -m benchmarks.overhead [--times 5]
 
 Runs `stemma run rlhf` and `dvc repro` by turns on tiny settings, in a clone of this project in a temporary folder, each
 from an empty cache, with a Prefect server up. A shell that DVC starts for every stage writes down when its command

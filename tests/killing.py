@@ -7,6 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
+
+from stemma.errors import BudgetError
+from stemma.stage.deadline import Deadline
 from stemma.stage.door import Stage
 from stemma.stage.manifest import file_sha256
 from stemma.stage.progress import Progress
@@ -38,6 +42,27 @@ def kill_after(step: int, work: Work, stage: Stage) -> None:
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status), "the work ended before the step was logged"
     assert os.WTERMSIG(status) == signal.SIGKILL
+    shutil.rmtree(stage.output)
+    stage.output.mkdir()
+
+
+class SpentProgress(Progress):
+    """The run's budget is spent once a step is logged."""
+
+    last_step = 0
+
+    def log(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
+        super().log(step, total, metrics)
+        if step == self.last_step:
+            self._deadline = Deadline(keep_and_stop=0.0)
+
+
+def stop_after(step: int, work: Work, stage: Stage) -> None:
+    """Do the work until the run's budget is spent, at a step; its scratch folder stays."""
+    progress = SpentProgress(stage.name, stage.scratch)
+    progress.last_step = step
+    with pytest.raises(BudgetError, match=f"step {step} is kept"):
+        work(replace(stage, progress=progress))
     shutil.rmtree(stage.output)
     stage.output.mkdir()
 

@@ -16,7 +16,7 @@ from stemma.training.checkpoints import load_checkpoint
 from stemma.training.from_scratch import new_model
 from tasks.base import BaseConfig, make_base
 from tests.breaking import weight_broken_by_step
-from tests.killing import finish, kill_after
+from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, NAMES, TOWNS, conversation, tiny_artifact, tiny_stage
 
 CONFIG = BaseConfig(
@@ -73,6 +73,14 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(target: float, tmp_pat
     undisturbed = finish(lambda stage: make(CONFIG, stage), stage)
     kill_after(30, lambda stage: make(CONFIG, stage), stage)
     assert [path.name for path in stage.scratch.glob("checkpoint-*")] == ["checkpoint-20"]
+    assert finish(lambda stage: make(CONFIG, stage), stage) == undisturbed
+
+
+def test_out_of_budget_it_stops_without_losing_a_step(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, *facts())
+    undisturbed = finish(lambda stage: make(CONFIG, stage), stage)
+    stop_after(10, lambda stage: make(CONFIG, stage), stage)
+    assert [path.name for path in stage.scratch.glob("checkpoint-*")] == ["checkpoint-10"]
     assert finish(lambda stage: make(CONFIG, stage), stage) == undisturbed
 
 

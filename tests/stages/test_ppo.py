@@ -19,7 +19,7 @@ from stemma.records.jsonl import write_rows
 from stemma.records.types import Prompt
 from stemma.training.ppo_watch_settings import WatchSettings
 from tasks.ppo import PpoConfig, train_ppo
-from tests.killing import finish, kill_after
+from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, tiny_artifact, tiny_prompts, tiny_stage
 from tests.tiny_reward import partial_artifact, tiny_reward_artifact
 
@@ -148,6 +148,14 @@ def test_a_run_that_was_killed_ends_with_the_bytes_of_one_that_was_not(root: Pat
     assert not list((root / "artifacts/ppo.tmp").iterdir())
     shutil.rmtree(root / "artifacts/ppo.tmp")
     assert hashes(run(root)) == hashes(run(root, name="straight"))
+
+
+def test_out_of_budget_it_stops_without_losing_an_update(root: Path) -> None:
+    config = CONFIG.model_copy(update={"checkpoint_every": 3})
+    stop_after(2, lambda stage: train_ppo(config, stage), tiny_stage(root, "ppo", INPUTS))
+    assert (root / "scratch/ppo/checkpoints/checkpoint-2").is_dir()
+    shutil.rmtree(root / "artifacts/ppo.tmp")
+    assert hashes(run(root, config)) == hashes(run(root, config, name="straight"))
 
 
 def test_where_the_judge_falls_it_is_stopped_and_the_best_looks_policy_is_saved(hackable: Path) -> None:

@@ -16,7 +16,7 @@ from stemma.stage.manifest import write_manifest
 from stemma.stage.steps import last_whole_checkpoint
 from tasks.sft import CHAMPION, SftConfig, train_sft
 from tests.breaking import weight_broken_by_step
-from tests.killing import finish, kill_after
+from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, conversation, tiny_artifact, tiny_demonstrations, tiny_stage
 
 CONFIG = SftConfig(batch_size=4, epochs=4, learning_rate=3e-3, checkpoint_every=10)
@@ -65,6 +65,14 @@ def test_killed_and_run_again_it_ends_with_the_same_bytes(config: SftConfig, sta
     assert [path.name for path in (stage.scratch / "steps").glob("checkpoint-*")] == ["checkpoint-10"]
     assert finish(lambda stage: train_sft(config, stage), stage) == undisturbed
     assert not [name for name in undisturbed if name.endswith((".bin", ".pt", ".pth", "README.md"))]
+
+
+def test_out_of_budget_it_stops_without_losing_a_step(stage: Stage) -> None:
+    config = CONFIG.model_copy(update={"checkpoint_every": 100})
+    undisturbed = finish(lambda stage: train_sft(config, stage), stage)
+    stop_after(10, lambda stage: train_sft(config, stage), stage)
+    assert [path.name for path in (stage.scratch / "steps").glob("checkpoint-*")] == ["checkpoint-10"]
+    assert finish(lambda stage: train_sft(config, stage), stage) == undisturbed
 
 
 def test_a_checkpoint_that_the_kill_cut_short_is_passed_over(stage: Stage) -> None:
