@@ -66,7 +66,9 @@ def test_a_spent_budget_stops_a_stage_and_a_larger_one_goes_on(
     while "it was not begun" in printed:  # on a slow machine the data takes all of the budget
         hours += FEW_SECONDS
         printed = project.run("rlhf", "short", "--set", f"budget.hours={hours}", status=2)
-    stopped = re.search(r"run short stopped in (\w+): the run's budget is spent, and step (\d+) is kept, to go on from\.", printed)
+    stopped = re.search(
+        r"run short stopped in (\w+): the run's budget is spent, and step (\d+) is kept, to go on from\.", printed
+    )
     assert stopped, printed
     stage, step = stopped.groups()
     assert "What is finished is kept. To go on, raise the budget" in printed
