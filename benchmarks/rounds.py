@@ -1,15 +1,16 @@
 """Does a policy get better from round to round, and does the gate stop a bad round? On the default world.
 
-    python -m benchmarks.rounds [--rounds 3] [--method rlhf] [--set KEY=VALUE …]
+    python -m benchmarks.rounds [--rounds 3] [--set KEY=VALUE …]
 
 Makes a first policy and promotes it, runs some rounds of `stemma run retrain`, each from the champion that the one
-before left, and then one whose labels are nearly all wrong, which the gates must refuse. Run it in a clone of its own:
-it moves the champion. Runs are named rounds-… ; what a killed benchmark has finished is not computed again.
+before left, and then two bad ones: one whose labels are nearly all wrong, which the gates must refuse, and one that
+optimises too hard (no KL charge, a high learning rate), which the watch over PPO must stop. Run it in a clone of its
+own: it moves the champion. Runs are named rounds-… ; what a killed benchmark has finished is not computed again.
 
 Prints each round's win rate by the gold rule, against the policy that it started from and against the first SFT policy,
 and draws them in docs/images/rounds.png. Intervals are 95 %, over prompts; they say nothing of another seed.
 
-Ends with status 1 where the bad round is not refused, or no round was promoted.
+Ends with status 1 where the first bad round is not refused or the second not stopped, or no round was promoted.
 """
 
 import argparse
@@ -41,6 +42,8 @@ FLIPPED = (
     "ppo.watch.every=0",
 )
 """Labels that are nearly all the wrong way round, nothing of earlier rounds beside them, and nobody who watches PPO."""
+OVER_OPTIMISED = ("ppo.kl_coef=0", "ppo.learning_rate=0.001", "ppo.updates=50", "ppo.watch.every=2")
+"""Nothing holds PPO near the policy that it started from."""
 SMALL_STEPS = ("ppo.updates=12", "sample.responses=4")
 """With the default 50 updates the first policy's gold score is 0.54 of at most 0.6, which leaves a round little to
 learn, and its two answers to a prompt are so often alike that few pairs are left to label."""
@@ -70,25 +73,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the table, draw it, and return the exit status."""
     parser = argparse.ArgumentParser(description="Does a policy get better from round to round?")
     parser.add_argument("--rounds", type=int, default=3, metavar="N")
-    parser.add_argument("--method", choices=["rlhf", "dpo"], default="rlhf")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every run")
     options = parser.parse_args(arguments)
     stamp = time.strftime("%m%d-%H%M%S")
     first = f"rounds-first-{stamp}"
     settings = [*SMALL_STEPS, *options.set]
-    run(options.method, first, settings)
+    run("rlhf", first, settings)
     subprocess.run([*STEMMA, "promote", first, "--reason", "the first policy"], cwd=ROOT, check=True)
     good = [f"rounds-{number}-{stamp}" for number in range(1, options.rounds + 1)]
     for name in good:
-        run("retrain", name, [f"round.method={options.method}", *settings])
-    bad = f"rounds-flipped-{stamp}"
-    run("retrain", bad, [f"round.method={options.method}", *settings, *FLIPPED])
+        run("retrain", name, settings)
+    bad, over = f"rounds-flipped-{stamp}", f"rounds-over-{stamp}"
+    run("retrain", bad, [*settings, *FLIPPED])
+    run("retrain", over, [*settings, *OVER_OPTIMISED])
     told = {one["run"]: one for one in rounds_told()}
-    points = measured([first, *good, bad], told)
-    print("\n" + "\n".join(aligned([HEADER, *rows(points, [told[name] for name in (*good, bad)])])))
+    points, stopped = measured([first, *good, bad, over], told), words_of_the_watch(over)
+    print("\n" + "\n".join(aligned([HEADER, *rows(points, [told[name] for name in (*good, bad, over)])])))
+    print(f"\nKL coefficient 0: {stopped or 'the watch did not stop it'}")
     draw(points)
     promoted = any(told[name]["verdict"] == "promoted" for name in good)
-    return 0 if promoted and told[bad]["verdict"] == "refused" else 1
+    return 0 if promoted and told[bad]["verdict"] == "refused" and stopped else 1
 
 
 def run(flow: str, name: str, settings: Sequence[str]) -> None:
@@ -111,11 +115,18 @@ def measured(runs: Sequence[str], told: dict[str, dict[str, Any]]) -> list[Point
         found = [evidence_of(index, store, find_model(ROOT, index, name)) for name in runs]
     for name, evidence in zip(runs, found, strict=True):
         title = f"round {told[name]['number']}" if name in told else "first policy"
-        title += ", flipped labels" if "flipped" in name else ""
+        title += ", flipped labels" if "flipped" in name else ", KL coefficient 0" if "over" in name else ""
         promoted = name not in told or told[name]["verdict"] == "promoted"
         against = beats(evidence.tuned, evidence.sft), beats(evidence.tuned, found[0].sft)
         points.append(Point(title, *against, promoted))
     return points
+
+
+def words_of_the_watch(run: str) -> str:
+    """Why the watch stopped a run's PPO; empty where it did not."""
+    with closing(open_index(ROOT)) as index, Store(ROOT) as store:
+        watched = store.read(find_model(ROOT, index, run).derivation.artifact, "watch.json")
+    return str(json.loads(watched or "{}").get("message", ""))
 
 
 def beats(ours: Scores, theirs: Scores) -> Interval:
