@@ -24,14 +24,23 @@ def deploy(root: Path) -> str:
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.automations import make_automations
+    from flows.automations import care_for_runs, make_automations, start_rounds
     from flows.deployments import make_deployments, make_pools
+    from flows.notifications import make_addresses, notify
 
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
             deployments = make_deployments(client, file, settings)
-            automations = make_automations(client, deployments)
+            told = make_addresses(client, file.notifications)
+            automations = make_automations(
+                client,
+                [
+                    *care_for_runs(deployments),
+                    *start_rounds(file.retrain_on, deployments.get("retrain")),
+                    *notify(file.notifications, told, sorted(deployments)),
+                ],
+            )
     except PrefectHTTPStatusError as error:
         raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error
     except httpx.HTTPError as error:

@@ -12,6 +12,11 @@ def page_key(kind: str, name: str) -> str:
     return f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
+def show_act(act: str, title: str, words: str, say: Callable[[str], None]) -> None:
+    """Put a page on the present flow run which tells of an act; all acts of a kind are one page's versions."""
+    show_page(page_key("result", act), f"# {title}\n\n```\n{words}\n```", title, say)
+
+
 def show_page(key: str, markdown: str, description: str, say: Callable[[str], None]) -> None:
     """Put a page on the present flow run; the newest of its key is what the UI shows first."""
     try:
