@@ -41,6 +41,7 @@ class PrefectUi:
     def open_page(self, key: str) -> None:
         """Open the newest page of a key among the artifacts."""
         self.page.goto(f"{self._url}/artifacts/key/{key}")
+        self.page.locator("a[href^='/artifacts/artifact/']").first.click()
 
     def shows(self, words: str, patience: int = PATIENCE) -> None:
         """Wait until the page shows these words."""
