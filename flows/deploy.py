@@ -13,7 +13,7 @@ from stemma.errors import ServiceError
 def deploy(root: Path) -> str:
     """Make or update all of it, and return what a person is to know; twice does no more than once.
 
-    Raises SettingsError where a file has faults; ServiceError where there is no server, or it refuses.
+    Raises SettingsError where a file has faults or an address is missing; ServiceError where there is no server, or it refuses.
     """
     file, settings = read_prefect_file(root), load_settings(root, None, [])
     api = os.environ.get(PREFECT_API) or running_prefect(root)
@@ -26,8 +26,9 @@ def deploy(root: Path) -> str:
 
     from flows.automations import care_for_runs, make_automations, start_rounds
     from flows.deployments import make_deployments, make_pools
-    from flows.notifications import make_addresses, notify
+    from flows.notifications import check_addresses, make_addresses, notify
 
+    check_addresses(file.notifications)
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})

@@ -36,17 +36,18 @@ BLOCKS = "stemma-notifies"
 """How the name of every block of ours begins."""
 
 
-def make_addresses(client: SyncPrefectClient, notifications: Sequence[NotificationConfig]) -> list[UUID]:
-    """Keep the addresses in blocks, and remove those of ours that are not wanted any more; the blocks' ids, in order.
-
-    Raises SettingsError naming every environment variable that is empty.
-    """
+def check_addresses(notifications: Sequence[NotificationConfig]) -> None:
+    """Raise SettingsError naming every environment variable that has no address."""
     empty = [one.address for one in notifications if not os.environ.get(one.address)]
     if empty:
         raise SettingsError(
             f"prefect.yaml, notifications: the environment has no {', '.join(empty)}; set it to the address, or take "
             "the entry out"
         )
+
+
+def make_addresses(client: SyncPrefectClient, notifications: Sequence[NotificationConfig]) -> list[UUID]:
+    """Keep the addresses in blocks, whose ids are returned in order; blocks of ours that nobody wants any more go."""
     wanted = [page_key(f"{BLOCKS}-{one.kind}", one.address) for one in notifications]
     for kind in (Webhook, SlackWebhook):
         for there in client.read_block_documents_by_type(kind.get_block_type_slug(), include_secrets=False):

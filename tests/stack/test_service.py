@@ -23,6 +23,7 @@ from tests.labelling import batch, person, say
 from tests.labelling_web.conftest import FLAGS
 from tests.project import Project
 from tests.stack.listener import Listener
+from tests.stack.mailbox import Mailbox
 from tests.stack.prefect_ui import PrefectUi
 from tests.stack.stack import ENDED, Stack
 from tests.stack.waiting import until
@@ -41,6 +42,7 @@ class Service:
     desk: Project
     """The clone of the person who deploys."""
     listener: Listener
+    mailbox: Mailbox
     store: LabelStore
 
     def set_gate(self, least_win_rate: float) -> None:
@@ -90,10 +92,13 @@ def service(stack: Stack) -> Iterator[Service]:
         worker.stop()
     stack.workers.clear()
     url = f"sqlite:///{stack.folder / 'service.db'}"
-    made = Service(stack, stack.clone("desk"), Listener(), open_store(url))
+    made = Service(stack, stack.clone("desk"), Listener(), Mailbox(), open_store(url))
     made.desk.git("checkout", "--quiet", "-b", BRANCH)
     write_yaml(made.desk.path / "params.yaml", QUICK)
-    notifications = [{"kind": "webhook", "address": "STEMMA_WEBHOOK"}]
+    notifications = [
+        {"kind": "webhook", "address": "STEMMA_WEBHOOK"},
+        {"kind": "email", "address": "STEMMA_MAILBOX", "of": ["refusal"]},
+    ]
     started_by = {"batch_ended": True, "verdicts": 2, "data_changed": True}
     write_yaml(made.desk.path / "prefect.yaml", {"retrain_on": started_by, "notifications": notifications})
     made.set_gate(0.99)
@@ -102,15 +107,19 @@ def service(stack: Stack) -> Iterator[Service]:
         worker.clone.git("checkout", "--quiet", BRANCH)
         worker.clone.environment["STEMMA_LABEL_STORE"] = url
         worker.start()
-    assert "STEMMA_WEBHOOK" in made.desk.output(sys.executable, "-m", "stemma", "deploy", status=2)
     made.desk.environment["STEMMA_WEBHOOK"] = made.listener.url
+    refused = made.desk.output(sys.executable, "-m", "stemma", "deploy", status=2)
+    assert "the environment has no STEMMA_MAILBOX" in refused
+    made.desk.environment["STEMMA_MAILBOX"] = made.mailbox.url
     printed = stack.deploy(made.desk)
     assert "webhook STEMMA_WEBHOOK is told of a refusal" in printed
     assert made.listener.path not in printed
+    assert made.mailbox.url not in printed
     yield made
     made.desk.git("checkout", "--quiet", "main")
     stack.deploy(made.desk)
     made.listener.stop()
+    made.mailbox.stop()
     made.store.close_connections()
 
 
@@ -167,6 +176,9 @@ def test_the_gates_refuse(service: Service) -> None:
     assert ended["state"]["name"] == "Refused"
     assert "gates refuse:\n  win rate: " in ended["state"]["message"]
     assert service.listener.told_of("refusal") == ended["state"]["message"]
+    (mail,) = until(lambda: service.mailbox.messages, "a mail", 60)
+    assert (mail["Subject"], mail["To"]) == ("Stemma: refusal", "team@example.org")
+    assert "all above 0.99" in mail.get_payload(0).get_payload()  # type: ignore[union-attr, operator]
     assert "all above 0.99" in service.page("result-promote")
 
 
