@@ -13,7 +13,8 @@ from stemma.errors import ServiceError
 def deploy(root: Path) -> str:
     """Make or update all of it, and return what a person is to know; twice does no more than once.
 
-    Raises SettingsError where a file has faults or an address is missing; ServiceError where there is no server, or it refuses.
+    Raises SettingsError where a file has faults or an address is missing; ServiceError where no server does what is
+    asked of it.
     """
     file, settings = read_prefect_file(root), load_settings(root, None, [])
     api = os.environ.get(PREFECT_API) or running_prefect(root)

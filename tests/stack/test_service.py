@@ -178,7 +178,7 @@ def test_the_gates_refuse(service: Service) -> None:
     assert service.listener.told_of("refusal") == ended["state"]["message"]
     (mail,) = until(lambda: service.mailbox.messages, "a mail", 60)
     assert (mail["Subject"], mail["To"]) == ("Stemma: refusal", "team@example.org")
-    assert "all above 0.99" in mail.get_payload(0).get_payload()  # type: ignore[union-attr, operator]
+    assert "all above 0.99" in mail.get_payload(0).get_payload()  # type: ignore[union-attr]
     assert "all above 0.99" in service.page("result-promote")
 
 
