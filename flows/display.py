@@ -67,6 +67,10 @@ class Display:
             left = (now - began) / max(step - first, 1) * (total - step)
             self.say(f"  {stage} {step}/{total}  {numbers}  {left:.0f} s left")
 
+    def done(self, stage: str) -> None:
+        """Show that a stage has made what it was to make, perhaps in fewer steps than it might have taken."""
+        self._in_prefect.done(stage)
+
     def end_stage(self) -> None:
         """Take the stage's bar away."""
         if self._bar and self._task is not None:

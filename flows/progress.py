@@ -57,6 +57,12 @@ class ProgressBars:
             bar = self._bars.setdefault(stage, _Bar(stage, 0.0, ""))
             bar.percent, bar.words = 100.0 * step / max(total, 1), f"{stage} {step}/{total}  {words}".strip()
 
+    def done(self, stage: str) -> None:
+        """Note that a stage is done."""
+        with self._lock:
+            if stage in self._bars:
+                self._bars[stage].percent = 100.0
+
     def _send_now_and_then(self) -> None:
         from prefect.client.orchestration import get_client
 
