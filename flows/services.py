@@ -102,7 +102,11 @@ def _mlflow(root: Path, wanted: Wanted) -> Service:
         _program("mlflow"), "server", "--host", wanted.host, "--port", str(wanted.mlflow_port), "--workers", "1",
         "--backend-store-uri", backend,
     ]  # fmt: skip
-    told = {"MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(root / "mlartifacts"))}
+    told = {
+        "MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(root / "mlartifacts")),
+        # It would start half a dozen processes for judges of MLflow's own, which nobody here asks.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
+    }
     health = f"http://{_reached(wanted.host)}:{wanted.mlflow_port}/health"
     address = f"http://{_named(wanted.host)}:{wanted.mlflow_port}"
     return Service("mlflow", command, _log(root, "mlflow"), lambda: answers(health), address, told)
