@@ -163,8 +163,8 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
 
 def test_a_form_refuses_what_is_out_of_bounds(service: Service) -> None:
     settings = service.stack.settings("dpo")
-    for change, words in (({"beta": -1}, "greater than"), ({"tuning": "half"}, "one of"), ({"betta": 1}, "betta")):
-        with pytest.raises(AssertionError, match=rf"(400|409|422).*{words}"):
+    for change, words in (({"beta": -1}, "minimum of 0"), ({"tuning": "half"}, "half"), ({"betta": 1}, "betta")):
+        with pytest.raises(AssertionError, match=rf": 409 .*{words}"):
             service.stack.run("dpo", settings={**settings, "dpo": change})
     schema = service.stack.ask("/deployments/name/retrain/retrain")["parameter_openapi_schema"]
     assert schema["definitions"]["RoundConfig"]["properties"]["method"]["enum"] == ["rlhf", "dpo"]
