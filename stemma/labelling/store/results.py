@@ -37,9 +37,10 @@ def batch_prompts(connection: Connection, batch_id: str) -> dict[str, Conversati
 
 
 def count_since(connection: Connection, batch_ids: Sequence[str], time: float) -> int:
-    """How many verdicts came to these batches after a time; one that was undone or skipped is none."""
+    """How many verdicts came to these batches after a time; skips, and those on gold items, are none."""
     said = (verdicts.c.batch_id.in_(batch_ids), verdicts.c.time > time, ~verdicts.c.choice.in_(("undo", "skip")))
-    return connection.scalar(select(func.count()).where(*said)) or 0
+    asked = verdicts.join(items, items.c.id == verdicts.c.item_id)
+    return connection.scalar(select(func.count()).select_from(asked).where(*said, items.c.gold.is_(None))) or 0
 
 
 def _counting(said: Sequence[Opinion]) -> Sequence[Opinion]:

@@ -1,5 +1,6 @@
 """How batches come, close and are passed on; on both databases."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -109,3 +110,15 @@ def test_every_end_is_on_record_and_items_are_never_changed(store: LabelStore) -
         events = connection.execute(batch_events.select().order_by(batch_events.c.id)).all()
         assert connection.execute(items.select()).all() == before
     assert [(row.event, row.who, row.reason) for row in events] == [("made", "", ""), ("closed", "eve", "enough")]
+
+
+def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(store: LabelStore) -> None:
+    store.make_batch(batch(3))
+    store.make_batch(batch(3, id="of-a-run", source={"run": "r1"}))
+    ann = person(store, "ann")
+    say(store, ann)
+    say(store, ann, "skip")
+    say(store, ann, "tie")
+    say(store, ann, batch_id="of-a-run")
+    assert store.given_since(0) == 2
+    assert store.given_since(time.time() + 60) == 0
