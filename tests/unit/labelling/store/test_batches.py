@@ -1,6 +1,5 @@
 """How batches come, close and are passed on; on both databases."""
 
-import time
 from dataclasses import replace
 
 import pytest
@@ -10,6 +9,7 @@ from stemma.labelling.store.batch import NewBatch
 from stemma.labelling.store.store import LabelStore
 from stemma.labelling.store.tables import batch_events, items
 from tests.labelling import batch, item, person, say, shown_to
+from tests.unit.labelling.store.conftest import Clock
 
 
 def test_the_same_batch_twice_is_one_and_another_of_its_id_is_refused(store: LabelStore) -> None:
@@ -112,7 +112,7 @@ def test_every_end_is_on_record_and_items_are_never_changed(store: LabelStore) -
     assert [(row.event, row.who, row.reason) for row in events] == [("made", "", ""), ("closed", "eve", "enough")]
 
 
-def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(store: LabelStore) -> None:
+def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(store: LabelStore, clock: Clock) -> None:
     store.make_batch(batch(3))
     store.make_batch(batch(3, id="of-a-run", source={"run": "r1"}))
     ann = person(store, "ann")
@@ -121,4 +121,4 @@ def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(st
     say(store, ann, "tie")
     say(store, ann, batch_id="of-a-run")
     assert store.given_since(0) == 2
-    assert store.given_since(time.time() + 60) == 0
+    assert store.given_since(clock.now) == 0
