@@ -61,7 +61,8 @@ class Exchange:
         """Take over what another machine made of a stage, or the step checkpoints that it left."""
         try:
             remote_stages.fetch(pipeline, stage)
-            if self._sends_steps and not any(last_whole_checkpoint(folder) for folder in (scratch, *scratch.glob("*"))):
+            # Folders alone: beside its checkpoints a stage keeps files.
+            if self._sends_steps and not any(last_whole_checkpoint(one) for one in (scratch, *scratch.glob("*/"))):
                 self._pull_steps(stage, scratch)
         except WorkspaceError as error:
             self._say(f"{stage}: what other machines made is not known: {error}")
