@@ -16,7 +16,7 @@ from flows.services import Service, Wanted, elsewhere, servers, worker_environme
 from flows.stack import Stack, stack_file, stack_lock, write_stack
 from stemma.errors import ServiceError
 from stemma.lineage.git import find_project
-from stemma.lineage.locks import try_lock
+from stemma.stage.locks import try_lock
 
 SECONDS_BETWEEN_LOOKS = 0.5
 

@@ -5,7 +5,6 @@ done moves that folder into place: an artifact is whole or it is not there.
 """
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -17,7 +16,14 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
-from stemma.errors import ArtifactError, SettingsError, StemmaError, WorkspaceError
+from stemma.errors import (
+    ArtifactError,
+    BudgetError,
+    OutOfMemoryError,
+    SettingsError,
+    StemmaError,
+    WorkspaceError,
+)
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -27,9 +33,12 @@ from stemma.stage.definition import (
     read_definition,
     scratch_name,
 )
+from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
+from stemma.stage.out_of_memory import is_out_of_memory
 from stemma.stage.progress import Progress, append_event
+from stemma.stage.slots import slots_for
 
 C = TypeVar("C", bound=Settings)
 SCRATCH_VARIABLE = "STEMMA_SCRATCH"
@@ -73,17 +82,16 @@ def run_stage(
     if FLOW_PID_VARIABLE in os.environ:
         end_with(int(os.environ[FLOW_PID_VARIABLE]))
         _log_to_file(name)
-    deadline = Deadline.from_environment()
-    deadline.enforce(lambda why: _stop(name, why))
     try:
-        deadline.check("it was not begun")
+        Deadline.from_environment().check("it was not begun")
         _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+    except Exception as error:
+        told = _told(error)
+        if told is None:
             raise
-        _fail(name, WorkspaceError("the disk is full; free some space and run again, finished work is kept"))
+        _fail(name, told)
 
 
 def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str) -> None:
@@ -98,23 +106,23 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
     inputs = {dep: ARTIFACTS / dep for dep in definition.inputs}
     for folder in inputs.values():
         verify_manifest(folder)
-    with _scratch(definition) as scratch, _new_folder(definition.artifact) as output:
+    with _scratch(definition) as scratch:
         progress = Progress(name, scratch, events_file(name))
-        metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
-        progress.write_history(output)
-        write_manifest(output, name, inputs)
-        if metrics is not None:
-            _write_metrics(name, metrics)
+        with slots_for(name, section, params, progress), _new_folder(definition.artifact) as output:
+            progress.enforce_deadline(lambda why: _stop(name, why))
+            metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
+            progress.write_history(output)
+            write_manifest(output, name, inputs)
+            if metrics is not None:
+                _write_metrics(name, metrics)
 
 
 @contextmanager
 def _scratch(definition: StageDefinition) -> Iterator[Path]:
     root = Path(os.environ.get(SCRATCH_VARIABLE, ".stemma/scratch"))
     folder = root / scratch_name(Path.cwd(), definition)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (root / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder.mkdir(parents=True, exist_ok=True)
+    with lock(root / f"{folder.name}.lock"):
+        folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
 
@@ -139,22 +147,33 @@ def _write_metrics(name: str, metrics: Mapping[str, float]) -> None:
     (METRICS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
+def _told(error: Exception) -> StemmaError | None:
+    """What a person is told of a fault of the machine; None where it is a fault of the code."""
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return WorkspaceError("the disk is full; free some space and run again, finished work is kept")
+    if is_out_of_memory(error):
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        return OutOfMemoryError(f"the memory does not suffice: {first}")
+    return None
+
+
 def _fail(name: str, error: StemmaError) -> NoReturn:
-    _tell(name, str(error))
+    _tell(name, error)
     sys.exit(ERROR_STATUS)
 
 
 def _stop(name: str, why: str) -> NoReturn:
     """End the process from any thread; the folder that was being filled goes with the workspace."""
-    _tell(name, why)
+    _tell(name, BudgetError(why))
     os._exit(ERROR_STATUS)
 
 
-def _tell(name: str, fault: str) -> None:
-    print(f"{name}: {fault}", file=sys.stderr, flush=True)
+def _tell(name: str, error: StemmaError) -> None:
+    """Leave word of a fault: for people, and its kind for the flow."""
+    print(f"{name}: {error}", file=sys.stderr, flush=True)
     events = events_file(name)
     if events:
-        append_event(events, {"error": fault})
+        append_event(events, {"error": str(error), "kind": type(error).__name__})
 
 
 def events_file(name: str) -> Path | None:
