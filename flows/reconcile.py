@@ -1,9 +1,12 @@
-"""Bring MLflow in step with Git and DVC, and remove what dead runs left behind."""
+"""Bring what MLflow shows, and what Prefect has heard, in step with Git and DVC; remove what dead runs left behind."""
 
 from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.pages import show_act
+from flows.prefect_file import read_prefect_file
+from flows.round_events import announce_data
 from flows.settings import ProjectSettings, stage_values
 from stemma.cleanup.leftovers import sweep_leftovers, sweep_remote
 from stemma.errors import WorkspaceError
@@ -14,15 +17,22 @@ from stemma.lineage.git import find_project
 def reconcile(drop_unknown: bool = False) -> list[str]:
     """Rebuild or repair what MLflow shows, and remove what dead runs left; return what MLflow says and Git does not.
 
+    It also tells Prefect of new raw data, where prefect.yaml has them start a round.
+
     Args:
         drop_unknown: Remove the versions of our registered models that Git does not have.
     """
     from stemma.view import reconcile as view
 
-    root, say = find_project(Path.cwd()), get_run_logger().info
-    for words in (*sweep_leftovers(root).words(), *_swept_remote(root)):
-        say(words)
+    say, root = get_run_logger().info, find_project(Path.cwd())
+    for left in (*sweep_leftovers(root).words(), *_swept_remote(root)):
+        say(left)
+    if read_prefect_file(root).retrain_on.data_changed and announce_data(root):
+        say("the raw data are new; a round is to start")
     report = view.reconcile(root, stage_values(ProjectSettings()), drop_unknown, say=say)
+    words = f"{len(report.mended)} records are mended; left as they are: {len(report.unmended)}"
+    told = "\n".join([words, *report.mended, *report.unmended])
+    show_act("reconcile", "MLflow in step with Git and DVC", told, get_run_logger().warning)
     return list(report.unmended)
 
 

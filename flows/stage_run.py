@@ -120,6 +120,7 @@ class StageRunner:
             self.say(f"{stage} is TAINTED: {self.tainted[self.artifacts[stage]]}")
         if watch.ran:
             self.ran.append(stage)
+            self.display.done(stage)
             waited = f", after it waited {watch.waited():.0f} s for its slot" if watch.waited() >= 1 else ""
             self.say(f"{stage} done in {time.monotonic() - began - watch.waited():.0f} s{waited}")
             self._record_ran(stage, entry)

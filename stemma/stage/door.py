@@ -4,7 +4,6 @@ It reads the settings, checks the inputs' bytes, gives the stage an empty folder
 done moves that folder into place: an artifact is whole or it is not there.
 """
 
-import errno
 import json
 import os
 import shutil
@@ -16,14 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
-from stemma.errors import (
-    ArtifactError,
-    BudgetError,
-    OutOfMemoryError,
-    SettingsError,
-    StemmaError,
-    WorkspaceError,
-)
+from stemma.errors import ArtifactError, BudgetError, SettingsError, StemmaError
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -33,10 +25,11 @@ from stemma.stage.definition import (
     read_definition,
     scratch_name,
 )
+from stemma.stage.full_disk import telling_a_full_disk
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
-from stemma.stage.out_of_memory import is_out_of_memory
+from stemma.stage.out_of_memory import telling_out_of_memory
 from stemma.stage.progress import Progress, append_event
 from stemma.stage.slots import slots_for
 
@@ -84,14 +77,10 @@ def run_stage(
         _log_to_file(name)
     try:
         Deadline.from_environment().check("it was not begun")
-        _run(name, config, function, section or name)
+        with telling_a_full_disk(Path.cwd()), telling_out_of_memory():
+            _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
-    except Exception as error:
-        told = _told(error)
-        if told is None:
-            raise
-        _fail(name, told)
 
 
 def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str) -> None:
@@ -108,7 +97,11 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
         verify_manifest(folder)
     with _scratch(definition) as scratch:
         progress = Progress(name, scratch, events_file(name))
-        with slots_for(name, section, params, progress), _new_folder(definition.artifact) as output:
+        with (
+            slots_for(name, section, params, progress),
+            _new_folder(definition.artifact) as output,
+            telling_a_full_disk(output, scratch),  # before the folder goes, and frees some space
+        ):
             progress.enforce_deadline(lambda why: _stop(name, why))
             metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
             progress.write_history(output)
@@ -145,16 +138,6 @@ def _write_metrics(name: str, metrics: Mapping[str, float]) -> None:
     METRICS.mkdir(exist_ok=True)
     text = json.dumps({key: round(float(value), 6) for key, value in sorted(metrics.items())}, indent=2)
     (METRICS / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-
-
-def _told(error: Exception) -> StemmaError | None:
-    """What a person is told of a fault of the machine; None where it is a fault of the code."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return WorkspaceError("the disk is full; free some space and run again, finished work is kept")
-    if is_out_of_memory(error):
-        first = str(error).strip().partition("\n")[0] or type(error).__name__
-        return OutOfMemoryError(f"the memory does not suffice: {first}")
-    return None
 
 
 def _fail(name: str, error: StemmaError) -> NoReturn:

@@ -1,8 +1,11 @@
-"""Whether an error says that the memory of the machine or of its GPU did not suffice."""
+"""Too little memory, in the machine or its GPU, told as such: libraries report it in words of their own."""
 
 import errno
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stemma.errors import OutOfMemoryError, StemmaError
 
 WORDS = (
     "DefaultCPUAllocator: can't allocate memory",
@@ -14,6 +17,20 @@ WORDS = (
     "std::bad_alloc",
 )
 """How errors of no class of their own say so: torch has one for a GPU's memory, and none for the machine's."""
+
+
+@contextmanager
+def telling_out_of_memory() -> Iterator[None]:
+    """Raise OutOfMemoryError in place of any error that is for want of memory."""
+    try:
+        yield
+    except StemmaError:
+        raise
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        first = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise OutOfMemoryError(f"the memory does not suffice: {first}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:
