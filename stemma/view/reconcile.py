@@ -8,10 +8,10 @@ from pathlib import Path
 from stemma.config import Values
 from stemma.errors import StemmaError
 from stemma.lineage.index import Index, open_index
-from stemma.lineage.locks import lock
 from stemma.lineage.registering import catch_up_all
 from stemma.lineage.registry import Version, models
 from stemma.lineage.store import Store
+from stemma.stage.locks import lock
 from stemma.view.difference import Difference
 from stemma.view.facts import Facts
 from stemma.view.registry import LOCK, ShownModel

@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 
 from stemma.cli import main
 from stemma.lineage.git import Git
-from stemma.lineage.locks import lock
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
+from stemma.stage.locks import lock
 from stemma.view.reconcile import Report, follow, reconcile
 from stemma.view.store import MlflowStore
 from tests.family import FamilyProject
