@@ -19,7 +19,7 @@ def resolve(machine: FlowMachineConfig) -> MachineConfig:
 def machine_kind(settings: FlowSettings) -> str:
     """What makes times comparable: the device, and how many processes a stage takes."""
     machine = stage_values(settings)["machine"]
-    return f"{machine['device']} x{machine.get('processes', 1)}"
+    return f"{machine['device']} x{machine['processes']}"
 
 
 def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
@@ -27,7 +27,7 @@ def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
     values = stage_values(settings)
     if values["machine"]["device"] == "cpu" or "machine" not in stage.params:
         return 0
-    return int(values["machine"].get("processes", 1))
+    return int(values["machine"]["processes"])
 
 
 def _has_usable_gpu() -> bool:

@@ -7,7 +7,7 @@ preferences", eq. 3).
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from datasets.arrow_dataset import Dataset
 from peft import PeftModel
@@ -17,7 +17,7 @@ from trl.trainer.dpo_config import DPOConfig as DpoArguments
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from stemma.models.adapters import peft_config
-from stemma.models.policy import context_of, for_use, policy_to_train, save_policy
+from stemma.models.policy import context_of, for_use, policy_to_train, save_policy, trainable_policy
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import load_tokenizer
 from stemma.objectives.preference import imitation_loss, preference_loss
@@ -118,8 +118,14 @@ def train_with_dpo(
         processing_class=tokenizer,
         peft_config=peft_config(settings.lora, "CAUSAL_LM") if settings.tuning == "lora" else None,
     )
-    train(trainer, stage, NAMES)
-    policy = for_use(cast("PreTrainedModel | PeftModel", trainer.model))
+    policy = for_use(
+        train(
+            trainer,
+            stage,
+            NAMES,
+            lambda: trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora),
+        )
+    )
     save_policy(policy, tokenizer, stage.output, policy_folder)
     return {
         split: measure(comparisons, held_out[split], *_implicit_rewards(_logps(policy, rows, size), reference[split]))

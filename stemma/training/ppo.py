@@ -6,10 +6,15 @@ policy and value model on them. Left out: adaptive KL, mixing in pre-training gr
 
 from collections.abc import Sequence
 
+from stemma.config import MachineConfig
+from stemma.errors import SettingsError
 from stemma.sampling.decoding import Decoding
 from stemma.sampling.prompts import pad_left
 from stemma.sampling.rollouts import PpoModels, Rollouts, collect_rollouts
+from stemma.sampling.shares import Share
 from stemma.stage.door import Stage
+from stemma.stage.rank import first_goes_on_alone, rank, ranks
+from stemma.training.among_ranks import as_first_says, whole_rollouts
 from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
@@ -31,10 +36,12 @@ def train_ppo(
 ) -> None:
     """Improve models.policy and models.value_model in place; prompts are token ids.
 
-    Where the watch stops it, models.policy is left as it was at the best look. Goes on from the newest step checkpoint
-    in stage.scratch, with the result of a run that was never killed. Raises TrainingError where a number or a weight is
-    no longer finite; no step checkpoint is made of it.
+    Where the watch stops it, models.policy is left as it was at the best look. Several ranks share every update's
+    prompts and come to what one process would; the first returns, with the watch, and the others end here. Goes on
+    from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises TrainingError where a number or a weight is
+    no longer finite, of which no step checkpoint is made, and SettingsError where the ranks cannot share an update.
     """
+    _check_shares(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
     done = restore(learner, watch, checkpoints)
@@ -45,13 +52,15 @@ def train_ppo(
         metrics = _update(update, learner, prompts, decoding, stage)
         metrics |= watch.look(learner, update) if watch else {}
         stage.progress.log(update, settings.updates, metrics)
-        if watch and watch.message:
-            stage.progress.say(watch.message)
-            watch.put_back(learner)
+        if as_first_says(bool(watch and watch.message)):
             break
         if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
             save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
+    first_goes_on_alone()
+    if watch and watch.message:
+        stage.progress.say(watch.message)
+        watch.put_back(learner)
 
 
 def _update(
@@ -72,9 +81,22 @@ def _rollouts_of(
     update: int, learner: Learner, prompts: Sequence[Sequence[int]], decoding: Decoding, seed: int
 ) -> Rollouts:
     settings, models = learner.settings, learner.models
+    size, share = settings.micro_batch_size, Share(rank(), ranks(), settings.rollouts) if ranks() > 1 else None
     indices = batch_of_prompts(len(prompts), settings.rollouts, update, seed)
     batch = pad_left([prompts[i] for i in indices], decoding.pad_token_id, models.policy.device)
     with autocast(learner.machine):
-        return collect_rollouts(
-            models, batch, decoding, derived_seed(seed, "rollouts", update), settings.micro_batch_size
+        own = collect_rollouts(models, batch, decoding, derived_seed(seed, "rollouts", update), size, share)
+    return whole_rollouts(own, decoding.pad_token_id)
+
+
+def _check_shares(settings: PpoSettings, machine: MachineConfig) -> None:
+    if machine.sharding == "zero3":
+        raise SettingsError(
+            "ppo takes no machine.sharding=zero3: sampling would fetch every layer's weights from all processes for "
+            "each token. Set it to zero2, or train with the dpo flow"
+        )
+    if settings.rollouts // settings.minibatches < ranks():
+        raise SettingsError(
+            f"a minibatch of ppo has {settings.rollouts // settings.minibatches} responses (ppo.rollouts over "
+            f"ppo.minibatches), fewer than machine.processes ({ranks()}); sample more, or lower one of the others"
         )
