@@ -38,8 +38,9 @@ def train_ppo(
 
     Where the watch stops it, models.policy is left as it was at the best look. Several ranks share every update's
     prompts and come to what one process would; the first returns, with the watch, and the others end here. Goes on
-    from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises TrainingError where a number or a weight is
-    no longer finite, of which no step checkpoint is made, and SettingsError where the ranks cannot share an update.
+    from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises
+    TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
+    where the ranks cannot share an update.
     """
     _check_shares(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"

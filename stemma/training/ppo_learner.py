@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from statistics import fmean
 
 import torch
@@ -91,9 +90,12 @@ def new_learner(models: PpoModels, settings: PpoSettings, machine: MachineConfig
     models.policy.eval()
     models.value_model.eval()
     parameters = [*trained(models.policy), *trained(models.value_model)]
-    adam = partial(torch.optim.AdamW, lr=settings.learning_rate, eps=ADAM_EPSILON, weight_decay=0.0)
-    sharded = machine.sharding == "zero2"
-    optimizer = ZeroRedundancyOptimizer(parameters, adam) if sharded else adam(parameters)
+    optimizer: torch.optim.Optimizer
+    if machine.sharding == "none":
+        optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, eps=ADAM_EPSILON, weight_decay=0.0)
+    else:
+        adam, rate = torch.optim.AdamW, settings.learning_rate
+        optimizer = ZeroRedundancyOptimizer(parameters, adam, lr=rate, eps=ADAM_EPSILON, weight_decay=0.0)
     return Learner(models, optimizer, settings, machine)
 
 
