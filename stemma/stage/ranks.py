@@ -4,6 +4,7 @@ The door stays the parent: it holds the scratch folder, makes the artifact's fol
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -71,9 +72,8 @@ def _check_gpus(machine: MachineConfig) -> None:
 
 def _cause(failed: "ChildFailedError", name: str, processes: int) -> Exception:
     """What the person must know: a rank that fails makes the others fail too, so the likeliest to be first is told."""
-    _, failure, error = min(
-        ((_order(error), failure, error) for failure, error in _told(failed)), key=lambda one: one[0]
-    )
+    failure = min((failure for _, failure in sorted(failed.failures.items())), key=_order)
+    error = _said(failure)
     if isinstance(error, StemmaError):
         return error
     who = f"process {failure.local_rank} of {processes} of {name}"
@@ -85,13 +85,13 @@ def _cause(failed: "ChildFailedError", name: str, processes: int) -> Exception:
     return RuntimeError(f"{who} failed:\n{error or f'it said nothing, and its exit status is {failure.exitcode}'}")
 
 
-def _told(failed: "ChildFailedError") -> list[tuple["ProcessFailure", StemmaError | str]]:
-    return [(failure, _said(failure)) for _, failure in sorted(failed.failures.items())]
-
-
-def _order(error: StemmaError | str) -> int:
-    """Lost connections come last: they are how the others notice."""
-    return 0 if isinstance(error, StemmaError) else 1 if not error else 2
+def _order(failure: "ProcessFailure") -> int:
+    """Which failure is likelier the first: a lost connection is how the others notice, SIGTERM how they are ended."""
+    if isinstance(_said(failure), StemmaError):
+        return 0
+    if failure.exitcode < 0:
+        return 3 if failure.exitcode == -signal.SIGTERM else 1
+    return 2
 
 
 def _said(failure: "ProcessFailure") -> StemmaError | str:

@@ -6,20 +6,18 @@ policy and value model on them. Left out: adaptive KL, mixing in pre-training gr
 
 from collections.abc import Sequence
 
-from stemma.config import MachineConfig
-from stemma.errors import SettingsError
 from stemma.sampling.decoding import Decoding
 from stemma.sampling.prompts import pad_left
 from stemma.sampling.rollouts import PpoModels, Rollouts, collect_rollouts
-from stemma.sampling.shares import Share
 from stemma.stage.door import Stage
-from stemma.stage.rank import first_goes_on_alone, rank, ranks
-from stemma.training.among_ranks import as_first_says, whole_rollouts
+from stemma.stage.rank import first_goes_on_alone
+from stemma.training.among_ranks import as_first_says
 from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
 from stemma.training.ppo_metrics import rollout_metrics
 from stemma.training.ppo_settings import PpoSettings
+from stemma.training.ppo_shares import check_shares, own_share, whole_rollouts
 from stemma.training.ppo_state import restore, save
 from stemma.training.ppo_watch import Watch
 from stemma.training.prompt_order import batch_of_prompts
@@ -42,7 +40,7 @@ def train_ppo(
     TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
     where the ranks cannot share an update.
     """
-    _check_shares(settings, stage.machine)
+    check_shares(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
     done = restore(learner, watch, checkpoints)
@@ -82,22 +80,15 @@ def _rollouts_of(
     update: int, learner: Learner, prompts: Sequence[Sequence[int]], decoding: Decoding, seed: int
 ) -> Rollouts:
     settings, models = learner.settings, learner.models
-    size, share = settings.micro_batch_size, Share(rank(), ranks(), settings.rollouts) if ranks() > 1 else None
     indices = batch_of_prompts(len(prompts), settings.rollouts, update, seed)
     batch = pad_left([prompts[i] for i in indices], decoding.pad_token_id, models.policy.device)
     with autocast(learner.machine):
-        own = collect_rollouts(models, batch, decoding, derived_seed(seed, "rollouts", update), size, share)
+        own = collect_rollouts(
+            models,
+            batch,
+            decoding,
+            derived_seed(seed, "rollouts", update),
+            settings.micro_batch_size,
+            own_share(settings),
+        )
     return whole_rollouts(own, decoding.pad_token_id)
-
-
-def _check_shares(settings: PpoSettings, machine: MachineConfig) -> None:
-    if machine.sharding == "zero3":
-        raise SettingsError(
-            "ppo takes no machine.sharding=zero3: sampling would fetch every layer's weights from all processes for "
-            "each token. Set it to zero2, or train with the dpo flow"
-        )
-    if settings.rollouts // settings.minibatches < ranks():
-        raise SettingsError(
-            f"a minibatch of ppo has {settings.rollouts // settings.minibatches} responses (ppo.rollouts over "
-            f"ppo.minibatches), fewer than machine.processes ({ranks()}); sample more, or lower one of the others"
-        )

@@ -47,7 +47,7 @@ class Learner:
         """
         self.optimizer.zero_grad()
         metrics: dict[str, float] = {}
-        for rows in torch.split(own_rows(len(minibatch.mask)), self.settings.micro_batch_size):
+        for rows in torch.split(torch.tensor(own_rows(len(minibatch.mask))), self.settings.micro_batch_size):
             micro = minibatch.rows(rows)
             share = micro.mask.sum() / minibatch.mask.sum()
             for name, number in self._backward(micro, share).items():
