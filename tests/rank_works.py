@@ -11,7 +11,7 @@ from stemma.judging.kinds import write_kind
 from stemma.records.jsonl import write_rows
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress, UnheardProgress
-from stemma.stage.rank import is_first, rank, ranks, wait_for_all
+from stemma.stage.rank import is_first, join, ranks, wait_for_all
 from stemma.training.ppo_watch_settings import WatchSettings
 from tasks.dpo import DpoConfig, train_dpo
 from tasks.ppo import PpoConfig, train_ppo
@@ -109,16 +109,12 @@ def stage_of(root: Path, machine: MachineConfig, name: str, kind: str, progress:
     return Stage(name.partition("_")[0], 0, machine, inputs, made, folder(root, machine, kind), progress)
 
 
-def meet(root: Path, name: str) -> None:
-    """As `join`, at a place of its own: a stage's ranks meet only once, and torchrun's store forgets no first time."""
-    torch.distributed.init_process_group("gloo", f"file://{root}/{name}.store", rank=rank(), world_size=ranks())
-
-
 def main(root: Path, sharding: str) -> None:
     machine = MachineConfig.model_validate({"processes": ranks(), "sharding": sharding})
+    join(machine)
+    torch.distributed.destroy_process_group = lambda: None  # for the next work; a stage's ranks meet only once
     names = [name for name in WORKS if not (sharding == "zero3" and name.startswith("ppo"))]
     for name, again in [*((name, False) for name in names), *((name, True) for name in STOPPED_AT if name in names)]:
-        meet(root, f"{sharding}-{name}-{again}")
         try:
             do(root, machine, name, again)
         except SystemExit:  # every rank but the first, when the work is done

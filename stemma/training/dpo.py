@@ -166,7 +166,7 @@ def _logps(policy: PreTrainedModel | PeftModel, pairs: Pairs, batch_size: int) -
 
 
 def _reference_columns(policy: PreTrainedModel, pairs: Pairs, batch_size: int) -> dict[str, list[float]]:
-    """What TRL adds to the rows by itself in one process; its ranks would look for it in a file of one of them alone."""
+    """What TRL adds to the rows by itself in one process; several would look for it in a file that one of them has."""
     rows = own_rows(len(pairs.prompts))
     own = Pairs(*([column[i] for i in rows] for column in pairs))
     return {name: all_rows(logps) for name, logps in zip(REFERENCE, _logps(policy, own, batch_size), strict=True)}
