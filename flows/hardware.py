@@ -3,9 +3,10 @@
 import shutil
 import subprocess
 
-from flows.settings import FlowMachineConfig, FlowSettings, stage_values
+from flows.settings import FlowMachineConfig, FlowSettings
 from stemma.config import MachineConfig
 from stemma.stage.definition import StageDefinition
+from stemma.stage.ranks import TRAIN_IN_RANKS
 
 
 def resolve(machine: FlowMachineConfig) -> MachineConfig:
@@ -18,16 +19,14 @@ def resolve(machine: FlowMachineConfig) -> MachineConfig:
 
 def machine_kind(settings: FlowSettings) -> str:
     """What makes times comparable: the device, and how many processes a stage takes."""
-    machine = stage_values(settings)["machine"]
-    return f"{machine['device']} x{machine['processes']}"
+    return f"{settings.machine.device} x{settings.machine.processes}"
 
 
 def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
     """How many GPUs a stage takes: none on a CPU, and none where nothing of it depends on the machine."""
-    values = stage_values(settings)
-    if values["machine"]["device"] == "cpu" or "machine" not in stage.params:
+    if settings.machine.device == "cpu" or "machine" not in stage.params:
         return 0
-    return int(values["machine"]["processes"])
+    return settings.machine.processes if stage.name in TRAIN_IN_RANKS else 1
 
 
 def _has_usable_gpu() -> bool:

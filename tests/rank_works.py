@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch.distributed
 
@@ -20,8 +21,9 @@ from tasks.sft import SftConfig, train_sft
 from tests.tiny import tiny_artifact, tiny_comparisons, tiny_demonstrations, tiny_prompts
 from tests.tiny_reward import tiny_reward_artifact
 
-SFT = SftConfig(batch_size=4, epochs=4, learning_rate=3e-3, checkpoint_every=10)
-SFT_LORA = SFT.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
+SFT = SftConfig(batch_size=4, epochs=9, learning_rate=3e-3, checkpoint_every=20)
+SFT_SHORT = SFT.model_copy(update={"epochs": 4, "checkpoint_every": 10})
+SFT_LORA = SFT_SHORT.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 REWARD = RewardConfig(batch_size=4, epochs=4, must_beat_chance=False)
 DPO = DpoConfig(batch_size=4, epochs=4, sft_weight=0.0)
 DPO_LORA = DPO.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
@@ -33,6 +35,7 @@ PPO_STOPPED = PPO.model_copy(update={"learning_rate": 1e-2, "watch": WatchSettin
 PPO_LORA = PPO.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 WORKS: dict[str, Callable[[Stage], object]] = {
     "sft": lambda stage: train_sft(SFT, stage),
+    "sft_short": lambda stage: train_sft(SFT_SHORT, stage),
     "sft_lora": lambda stage: train_sft(SFT_LORA, stage),
     "reward": lambda stage: train_reward(REWARD, stage),
     "dpo": lambda stage: train_dpo(DPO, stage),
@@ -41,7 +44,7 @@ WORKS: dict[str, Callable[[Stage], object]] = {
     "ppo_lora": lambda stage: train_ppo(PPO_LORA, stage),
     "ppo_stopped": lambda stage: train_ppo(PPO_STOPPED, stage),
 }
-STOPPED_AT = {"sft": 20, "sft_lora": 20, "ppo": 3}
+STOPPED_AT = {"sft_short": 20, "ppo": 3}
 """Works that are also broken off after a step, and done again."""
 AGAIN = "_again"
 
@@ -61,6 +64,12 @@ class BreakingProgress(Progress):
 
 class UnheardBreakingProgress(UnheardProgress, BreakingProgress):
     pass
+
+
+def works_of(sharding: str) -> list[str]:
+    """The works that are tried with a sharding: those that it does differently."""
+    tried = {"none": WORKS, "zero2": ("sft_short", "dpo", "ppo"), "zero3": ("sft_short", "sft_lora", "reward")}
+    return list(tried[sharding])
 
 
 def make_inputs(root: Path) -> None:
@@ -112,8 +121,9 @@ def stage_of(root: Path, machine: MachineConfig, name: str, kind: str, progress:
 def main(root: Path, sharding: str) -> None:
     machine = MachineConfig.model_validate({"processes": ranks(), "sharding": sharding})
     join(machine)
-    torch.distributed.destroy_process_group = lambda: None  # for the next work; a stage's ranks meet only once
-    names = [name for name in WORKS if not (sharding == "zero3" and name.startswith("ppo"))]
+    stay: Any = lambda: None  # noqa: E731
+    torch.distributed.destroy_process_group = stay  # a stage's ranks meet only once, and here is more than one work
+    names = works_of(sharding)
     for name, again in [*((name, False) for name in names), *((name, True) for name in STOPPED_AT if name in names)]:
         try:
             do(root, machine, name, again)

@@ -3,6 +3,7 @@
 The door stays the parent: it holds the scratch folder, makes the artifact's folder and writes the manifest.
 """
 
+import logging
 import os
 import signal
 import sys
@@ -36,11 +37,9 @@ def run_in_ranks(command: Sequence[str], name: str, machine: MachineConfig, outp
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     _check_gpus(machine)
-    os.environ |= {
-        RANK_VARIABLE: str(os.getpid()),
-        RANK_OUTPUT_VARIABLE: str(output),
-        RANK_SCRATCH_VARIABLE: str(scratch),
-    }
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # what failed is told here, once
+    told = {RANK_VARIABLE: str(os.getpid()), RANK_OUTPUT_VARIABLE: str(output), RANK_SCRATCH_VARIABLE: str(scratch)}
+    os.environ |= told  # the agent hands its own environment on
     config = LaunchConfig(
         min_nodes=1,
         max_nodes=1,
@@ -57,6 +56,9 @@ def run_in_ranks(command: Sequence[str], name: str, machine: MachineConfig, outp
         elastic_launch(config, sys.executable)(*command)
     except ChildFailedError as failed:
         raise _cause(failed, name, machine.processes) from None
+    finally:
+        for variable in told:
+            del os.environ[variable]
 
 
 def _check_gpus(machine: MachineConfig) -> None:

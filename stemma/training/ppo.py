@@ -16,8 +16,8 @@ from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
 from stemma.training.ppo_metrics import rollout_metrics
-from stemma.training.ppo_settings import PpoSettings
-from stemma.training.ppo_shares import check_shares, own_share, whole_rollouts
+from stemma.training.ppo_settings import PpoSettings, check_processes
+from stemma.training.ppo_shares import own_share, whole_rollouts
 from stemma.training.ppo_state import restore, save
 from stemma.training.ppo_watch import Watch
 from stemma.training.prompt_order import batch_of_prompts
@@ -40,7 +40,7 @@ def train_ppo(
     TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
     where the ranks cannot share an update.
     """
-    check_shares(settings, stage.machine)
+    check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
     done = restore(learner, watch, checkpoints)

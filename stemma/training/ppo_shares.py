@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-from stemma.config import MachineConfig
-from stemma.errors import SettingsError
 from stemma.sampling.rollouts import Rollouts
 from stemma.sampling.shares import Share
 from stemma.stage.rank import rank, ranks
@@ -25,21 +23,6 @@ def whole_rollouts(own: Rollouts, pad_token_id: int) -> Rollouts:
     width = max(part.mask.shape[1] for part in parts)
     padded = [_padded(part, width - part.mask.shape[1], pad_token_id) for part in parts]
     return Rollouts(*(torch.cat(column).to(own.mask.device) for column in zip(*padded, strict=True)))
-
-
-def check_shares(settings: PpoSettings, machine: MachineConfig) -> None:
-    """Raise SettingsError where the ranks cannot share an update."""
-    if machine.sharding == "zero3":
-        raise SettingsError(
-            "ppo takes no machine.sharding=zero3: sampling would fetch every layer's weights from all processes for "
-            "each token. Set it to zero2, or train with the dpo flow"
-        )
-    rows = settings.rollouts // settings.minibatches
-    if rows < machine.processes:
-        raise SettingsError(
-            f"a minibatch of ppo has {rows} responses (ppo.rollouts over ppo.minibatches), fewer than "
-            f"machine.processes ({machine.processes}); sample more, or lower one of the others"
-        )
 
 
 def _padded(part: Rollouts, more: int, pad_token_id: int) -> Rollouts:

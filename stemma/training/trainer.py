@@ -18,10 +18,10 @@ from transformers import (
 from stemma.errors import SettingsError
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
-from stemma.stage.rank import first_goes_on_alone, is_first, ranks, wait_for_all
+from stemma.stage.rank import first_goes_on_alone, is_first, wait_for_all
 from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
 from stemma.training.finite import require_finite
-from stemma.training.settings import LOGGING_STEPS, TrainerSettings
+from stemma.training.settings import LOGGING_STEPS, TrainerSettings, rows_a_forward
 from stemma.training.sharding import gathered_weights, sharded_arguments
 from stemma.training.trained_weights import copy_weights
 
@@ -50,7 +50,7 @@ def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
         "bf16": stage.machine.precision == "bf16",
         "learning_rate": settings.learning_rate,
         "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": _rows_a_forward(settings, stage),
+        "per_device_train_batch_size": rows_a_forward(settings, stage.name, stage.machine.processes),
         "gradient_accumulation_steps": settings.accumulation,
         "warmup_steps": settings.warmup_steps,
         "weight_decay": settings.weight_decay,
@@ -70,17 +70,6 @@ def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
         "dataloader_pin_memory": stage.machine.device == "cuda",
         **sharded_arguments(stage.machine),
     }
-
-
-def _rows_a_forward(settings: TrainerSettings, stage: Stage) -> int:
-    rows, left = divmod(settings.batch_size, settings.accumulation * ranks())
-    if left:
-        raise SettingsError(
-            f"{stage.name}.batch_size ({settings.batch_size}) must be a multiple of {stage.name}.accumulation "
-            f"({settings.accumulation}) times machine.processes ({ranks()}), so that every process learns from as many "
-            "rows; change one of them"
-        )
-    return rows
 
 
 def train(trainer: Trainer, stage: Stage, names: Mapping[str, str], build: Callable[[], M]) -> M:
