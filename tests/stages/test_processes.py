@@ -122,7 +122,7 @@ def ranks_at_step(door: "subprocess.Popen[str]", folder: Path, step: int) -> lis
     raise AssertionError(door.communicate())
 
 
-def test_killed_it_tells_leaves_nobody_at_work_and_goes_on(root: Path, sft_project: Path) -> None:
+def test_where_one_is_killed_it_tells_and_leaves_nobody_at_work_and_goes_on(root: Path, sft_project: Path) -> None:
     first = open_door(sft_project)
     ranks = ranks_at_step(first, sft_project, 20)
     os.kill(ranks[1].pid, signal.SIGKILL)
@@ -132,19 +132,12 @@ def test_killed_it_tells_leaves_nobody_at_work_and_goes_on(root: Path, sft_proje
     assert message.startswith("sft: process 1 of 2 of sft was ended by SIGKILL; ")
     assert message.endswith("Run again: it goes on from the newest step checkpoint.")
     assert "Traceback" not in message
-    assert not any(psutil.pid_exists(rank.pid) for rank in ranks)
+    assert not any(psutil.pid_exists(rank.pid) for rank in ranks)  # type: ignore[no-untyped-call]
     assert not list((sft_project / "artifacts").glob("sft*"))
 
     second = open_door(sft_project)
-    ranks = ranks_at_step(second, sft_project, 60)
-    second.kill()
-    _, alive = psutil.wait_procs(ranks, timeout=30)  # type: ignore[no-untyped-call]
-    assert not alive
-    second.communicate()
-
-    third = open_door(sft_project)
-    said, told = third.communicate()
-    assert third.returncode == 0, told
+    said, told = second.communicate()
+    assert second.returncode == 0, told
     assert said.count("sft: resumes from step ") == 1
     made, expected = files_of(sft_project / "artifacts/sft"), files_of(output(root, SHARDINGS["none"], "sft"))
     assert made.pop("manifest.json")

@@ -22,8 +22,8 @@ def test_a_batch_is_as_big_whatever_it_is_split_by() -> None:
 
 def test_a_batch_that_the_processes_cannot_share_is_told() -> None:
     message = (
-        r"reward\.batch_size \(16\) must be a multiple of reward\.accumulation \(2\) times machine\.processes \(3\), so "
-        "that every process learns from as many rows; change one of them"
+        r"reward\.batch_size \(16\) must be a multiple of reward\.accumulation \(2\) times machine\.processes \(3\), "
+        "so that every process learns from as many rows; change one of them"
     )
     with pytest.raises(SettingsError, match=message):
         rows_a_forward(TrainerSettings(accumulation=2), "reward", 3)
