@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
+from flows.events import PROMOTED, REFUSED, ROLLED_BACK, tell
 from flows.settings import load_settings, registered_model
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.history import moves_of, moves_page
@@ -12,45 +13,63 @@ from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import Model, find_model, find_version
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Store
-from stemma.promotion.act import promote, roll_back
+from stemma.promotion.act import RefusedError, promote, roll_back
 from stemma.promotion.move import Desk, Moved, hear
 from stemma.promotion.settings import PromotionConfig
 
 
-def promote_model(root: Path, name: str, alias: str, reason: str, force: bool) -> str:
-    """Promote a model and tell what happened.
+def promote_model(root: Path, name: str, alias: str, reason: str, force: bool, asked_by: str = "") -> str:
+    """Promote a model and tell what happened, to Prefect's server too.
 
     Raises StemmaError where the promotion is refused.
     """
     settings = load_settings(root, None, [])
     registry = Registry(root, settings.registry.model)
     hear(root, registry)
-    with _desk(registry, root, settings.promotion) as desk:
-        return _told(desk, promote(desk, find_model(root, desk.index, name), alias, reason, force))
+    with _desk(registry, root, settings.promotion, asked_by) as desk:
+        try:
+            moved = promote(desk, find_model(root, desk.index, name), alias, reason, force)
+        except RefusedError as error:
+            tell(root, REFUSED, _resource(registry), str(error), model=name, alias=alias, reason=reason)
+            raise
+        return _tell(desk, moved, PROMOTED, reason)
 
 
-def roll_back_model(root: Path, to: str | None, reason: str) -> str:
-    """Roll the champion back and tell what happened.
+def roll_back_model(root: Path, to: str | None, reason: str, asked_by: str = "") -> str:
+    """Roll the champion back and tell what happened, to Prefect's server too.
 
     Raises StemmaError where there is nothing to go back to.
     """
     registry = Registry(root, registered_model(root))
     hear(root, registry, urgent=True)
-    with _desk(registry, root, PromotionConfig()) as desk:
+    with _desk(registry, root, PromotionConfig(), asked_by) as desk:
         # A bare number is a version of the model that is rolled back.
         target = find_version(root, desk.index, f"{registry.model}/{to}" if to.isdecimal() else to) if to else None
         if target and target.registered != registry.model:
             raise WorkspaceError(f"{to} is no version of {registry.model}, whose champion is rolled back")
-        return _told(desk, roll_back(desk, target.version if target else None, reason))
+        return _tell(desk, roll_back(desk, target.version if target else None, reason), ROLLED_BACK, reason)
 
 
 @contextmanager
-def _desk(registry: Registry, root: Path, config: PromotionConfig) -> Iterator[Desk]:
+def _desk(registry: Registry, root: Path, config: PromotionConfig, asked_by: str) -> Iterator[Desk]:
     from stemma.view.reconcile import follow
 
     with closing(open_index(root)) as index, Store(root) as store:
         verify = partial(_verify, root, index, store)
-        yield Desk(root, index, store, registry, config, verify, lambda: follow(root, registry.model))
+        yield Desk(root, index, store, registry, config, verify, lambda: follow(root, registry.model), asked_by)
+
+
+def _tell(desk: Desk, moved: Moved, event: str, reason: str) -> str:
+    """What is told of an act, to whoever started it and, where an alias moved, to Prefect's server."""
+    words = _told(desk, moved)
+    if moved.before != moved.after:
+        facts = {"alias": moved.alias, "before": moved.before, "after": moved.after, "reason": reason}
+        tell(desk.root, event, _resource(desk.registry), words, **facts)
+    return words
+
+
+def _resource(registry: Registry) -> dict[str, str]:
+    return {"id": f"stemma.model.{registry.model}", "name": registry.model}
 
 
 def _verify(root: Path, index: Index, store: Store, model: Model) -> None:

@@ -3,14 +3,16 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ChangeFlowRunState, ResumeFlowRun
+from prefect.events.actions import ChangeFlowRunState, ResumeFlowRun, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from flows.label_events import BATCH_ENDED
+from flows.events import BATCH_ENDED, DATA_CHANGED, STARTS_ROUND, VERDICTS_ARRIVED, WAITING
+from flows.prefect_file import RetrainOnConfig
 from flows.services import SECONDS_BETWEEN_BEATS
 
 OURS = "stemma: "
@@ -20,9 +22,9 @@ TRIES = 5
 """How often a run begins at most; one that dies each time is left to a person."""
 
 
-def make_automations(client: SyncPrefectClient, deployments: Iterable[str]) -> list[str]:
+def make_automations(client: SyncPrefectClient, automations: Iterable[AutomationCore]) -> list[str]:
     """Make or update every automation and remove those of ours that are not wanted any more; the names of all."""
-    wanted = {one.name: one for one in (_resume(), _crash(), _again(sorted(deployments)))}
+    wanted = {one.name: one for one in automations}
     there = {one.name: one for one in client.read_automations() if one.name.startswith(OURS)}
     for name, automation in wanted.items():
         if name not in there:
@@ -34,10 +36,43 @@ def make_automations(client: SyncPrefectClient, deployments: Iterable[str]) -> l
     return sorted(wanted)
 
 
+def care_for_runs(deployments: Iterable[str]) -> list[AutomationCore]:
+    """What keeps runs going: one that waits is resumed, one whose machine died goes on elsewhere."""
+    return [_resume(), _crash(), _again(sorted(deployments))]
+
+
+def start_rounds(on: RetrainOnConfig, retrain: UUID | None) -> list[AutomationCore]:
+    """What starts a round of retraining, where anything is to: whatever comes within a minute starts one and not more.
+
+    `retrain` is the id of the deployment, where it is offered.
+    """
+    if retrain is None:
+        return []
+    events = {BATCH_ENDED: on.batch_ended, VERDICTS_ARRIVED: on.verdicts, DATA_CHANGED: on.data_changed}
+    expected = {name for name, wanted in events.items() if wanted}
+    automation = AutomationCore(
+        name=f"{OURS}a round of retraining starts by itself",
+        trigger=EventTrigger(
+            expect=expected,
+            match=ResourceSpecification({f"prefect.resource.{key}": value for key, value in STARTS_ROUND.items()}),
+            posture=Posture.Reactive,
+            threshold=1,
+            within=timedelta(minutes=1),
+        ),
+        actions=[RunDeployment(deployment_id=retrain)],
+    )
+    return [automation] if expected else []
+
+
 def _resume() -> AutomationCore:
     return AutomationCore(
         name=f"{OURS}a run goes on once its batch of labels has ended",
-        trigger=EventTrigger(expect={BATCH_ENDED}, posture=Posture.Reactive, threshold=1),
+        trigger=EventTrigger(
+            expect={BATCH_ENDED},
+            match_related=ResourceSpecification({"prefect.resource.role": WAITING}),
+            posture=Posture.Reactive,
+            threshold=1,
+        ),
         actions=[ResumeFlowRun()],
     )
 

@@ -13,7 +13,8 @@ from stemma.errors import ServiceError
 def deploy(root: Path) -> str:
     """Make or update all of it, and return what a person is to know; twice does no more than once.
 
-    Raises SettingsError where a file has faults; ServiceError where there is no server, or it refuses.
+    Raises SettingsError where a file has faults or an address is missing; ServiceError where no server does what is
+    asked of it.
     """
     file, settings = read_prefect_file(root), load_settings(root, None, [])
     api = os.environ.get(PREFECT_API) or running_prefect(root)
@@ -24,14 +25,24 @@ def deploy(root: Path) -> str:
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.automations import make_automations
+    from flows.automations import care_for_runs, make_automations, start_rounds
     from flows.deployments import make_deployments, make_pools
+    from flows.notifications import check_addresses, make_addresses, notify
 
+    check_addresses(file.notifications)
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
             deployments = make_deployments(client, file, settings)
-            automations = make_automations(client, deployments)
+            told = make_addresses(client, file.notifications)
+            automations = make_automations(
+                client,
+                [
+                    *care_for_runs(deployments),
+                    *start_rounds(file.retrain_on, deployments.get("retrain")),
+                    *notify(file.notifications, told, sorted(deployments)),
+                ],
+            )
     except PrefectHTTPStatusError as error:
         raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error
     except httpx.HTTPError as error:

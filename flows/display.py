@@ -1,4 +1,4 @@
-"""What a person sees while a flow runs: a bar in a terminal, plain lines elsewhere."""
+"""What a person sees while a flow runs: a bar in a terminal, plain lines elsewhere, and bars in the Prefect UI."""
 
 import time
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from flows.progress import ProgressBars
 
 SECONDS_BETWEEN_LINES = 10.0
 SHOWN_METRICS = ("loss", "probe/accuracy", "objective/scores", "objective/kl", "accuracy")
@@ -17,6 +19,7 @@ class Display:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
+        self._in_prefect = ProgressBars()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._began = (0.0, 0)
@@ -32,6 +35,7 @@ class Display:
             )
 
     def __enter__(self) -> Self:
+        self._in_prefect.__enter__()
         if self._bar:
             self._bar.start()
         return self
@@ -39,6 +43,7 @@ class Display:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         if self._bar:
             self._bar.stop()
+        self._in_prefect.__exit__(kind, error, tb)
 
     def say(self, text: str) -> None:
         """Print one line."""
@@ -47,6 +52,7 @@ class Display:
     def step(self, stage: str, step: int, total: int, metrics: Mapping[str, float]) -> None:
         """Show a stage's step out of a total, with its most telling numbers."""
         numbers = "  ".join(f"{name} {metrics[name]:.3g}" for name in SHOWN_METRICS if name in metrics)
+        self._in_prefect.step(stage, step, total, numbers)
         if self._bar:
             if self._task is None:
                 self._task = self._bar.add_task(stage, total=total, numbers=numbers)
@@ -60,6 +66,10 @@ class Display:
             began, first = self._began
             left = (now - began) / max(step - first, 1) * (total - step)
             self.say(f"  {stage} {step}/{total}  {numbers}  {left:.0f} s left")
+
+    def done(self, stage: str) -> None:
+        """Show that a stage has made what it was to make, perhaps in fewer steps than it might have taken."""
+        self._in_prefect.done(stage)
 
     def end_stage(self) -> None:
         """Take the stage's bar away."""

@@ -4,12 +4,10 @@ Prefect's server keeps events in memory until it has acted, so one may be lost. 
 nobody has taken note of, and each is said again until the run has: whatever was down in between, the run goes on.
 """
 
-import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.stack import running_prefect
+from flows.events import BATCH_ENDED, STARTS_ROUND, WAITING, event, prefect_of, send
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
 
     from stemma.labelling.store.batch import Batch
     from stemma.labelling.store.store import LabelStore
-
-BATCH_ENDED = "stemma.batch.ended"
 
 
 def announce(root: Path, store: "LabelStore") -> bool:
@@ -29,15 +25,12 @@ def announce(root: Path, store: "LabelStore") -> bool:
     ended = store.unannounced()
     if not ended:
         return True
-    api = os.environ.get("PREFECT_API_URL") or running_prefect(root)
-    if api is None:
-        return False
     import httpx
-    from prefect.client.orchestration import get_client
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
     try:
-        with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        with prefect_of(root) as client:
+            if client is None:
+                return False
             for batch in ended:
                 _announce(client, store, batch)
     except httpx.HTTPError:
@@ -65,25 +58,17 @@ def _unfinished(client: "SyncPrefectClient", name: str) -> "list[FlowRun]":
     return [run for run in runs if run.state and not run.state.is_final()]
 
 
-def _emit(client: "SyncPrefectClient", batch: "Batch", waiting: "Iterable[FlowRun]") -> None:
-    """Send an event for each run, because the automation resumes one; over HTTP, where the server confirms them."""
-    from prefect.events import Event
-
-    related = [
-        [{"prefect.resource.id": f"prefect.flow-run.{run.id}", "prefect.resource.role": "waiting"}] for run in waiting
-    ]
-    events = [
-        Event(
-            event=BATCH_ENDED,
-            resource={"prefect.resource.id": f"stemma.batch.{batch.id}", "prefect.resource.name": batch.id},
-            related=one,
-            payload={
-                "state": batch.state,
-                "by": batch.closed_by,
-                "reason": batch.closed_reason,
-                "source": batch.source,
-            },
-        )
-        for one in related or [[]]
-    ]
-    client.request("POST", "/events", json=[event.model_dump(mode="json") for event in events])
+def _emit(client: "SyncPrefectClient", batch: "Batch", waiting: "list[FlowRun]") -> None:
+    """Send an event for each run, because the automation resumes one; a batch of nobody's run may start a round."""
+    resource = {"id": f"stemma.batch.{batch.id}", "name": batch.id, "state": batch.state}
+    if not waiting and batch.state == "closed" and "run" not in batch.source:
+        resource |= STARTS_ROUND
+    payload = {
+        "words": f"batch {batch.id} was {batch.state} by {batch.closed_by}: {batch.closed_reason}",
+        "state": batch.state,
+        "by": batch.closed_by,
+        "reason": batch.closed_reason,
+        "source": batch.source,
+    }
+    related = [[{"id": f"prefect.flow-run.{run.id}", "role": WAITING}] for run in waiting]
+    send(client, [event(BATCH_ENDED, resource, payload, one) for one in related or [[]]])

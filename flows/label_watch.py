@@ -1,4 +1,4 @@
-"""Watch the label store beside a Prefect server: say which batches ended, and show how far the others are.
+"""Watch the label store beside a Prefect server: say which batches ended and that verdicts came; show how far all is.
 
 `python -m flows.label_watch`, which `stemma up` starts.
 """
@@ -11,6 +11,8 @@ import httpx
 from prefect.client.orchestration import get_client
 
 from flows.label_events import announce
+from flows.prefect_file import read_prefect_file
+from flows.round_events import announce_verdicts
 from flows.waiting_page import update_pages
 from stemma.errors import LabelError
 from stemma.labelling.store.batch import Progress
@@ -19,14 +21,14 @@ from stemma.labelling.store.store import LabelStore, open_store
 from stemma.lineage.git import find_project
 
 SECONDS_BETWEEN_LOOKS = 3.0
-SECONDS_BETWEEN_PAGES = 15.0
+SECONDS_BETWEEN_COUNTS = 15.0
 
 
 def watch(root: Path) -> None:
     """Watch for ever, and outlive whatever does not answer for a while."""
     print(f"watches the labels of {root}", flush=True)
     shown: dict[str, Progress] = {}
-    store, pages_due = None, 0.0
+    store, due, wanted = None, 0.0, read_prefect_file(root).retrain_on.verdicts
     while True:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         try:
@@ -34,10 +36,12 @@ def watch(root: Path) -> None:
             if store is None:
                 continue
             announce(root, store)
-            if time.monotonic() >= pages_due:
-                pages_due = time.monotonic() + SECONDS_BETWEEN_PAGES
+            if time.monotonic() >= due:
+                due = time.monotonic() + SECONDS_BETWEEN_COUNTS
                 with get_client(sync_client=True) as client:
                     update_pages(client, store, shown)
+                    if wanted:
+                        announce_verdicts(client, store, wanted)
         except (LabelError, httpx.HTTPError) as error:
             print(f"labels: {error}", flush=True)
 

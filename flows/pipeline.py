@@ -9,7 +9,6 @@ from typing import ParamSpec, TypeVar
 from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
-from pydantic import BaseModel
 
 from flows.announcing import announce_plan
 from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning
@@ -18,6 +17,7 @@ from flows.dry_run import Planned, plan_only
 from flows.hardware import machine_kind
 from flows.human_labels import Halt, People, asked_people
 from flows.projection import Projection
+from flows.result_page import FlowReport, show_result
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.spending import Spending
@@ -39,20 +39,6 @@ from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class FlowReport(BaseModel):
-    """What a finished flow run made."""
-
-    run: str
-    flow: str
-    policy: str
-    """DVC id of the policy."""
-    model: str
-    version: str
-    """Version of the registered model."""
-    ran: list[str]
-    metrics: dict[str, float]
 
 
 def run_name() -> str:
@@ -102,7 +88,11 @@ def run_pipeline(
             Spending(root, name), waited, exchange,
         )  # fmt: skip
         ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people, this_round))
-    return halt_run(ended, name, settings.human) if isinstance(ended, Halt) else ended
+    if isinstance(ended, Halt):
+        return halt_run(ended, name, settings.human)
+    if this_round is None:
+        show_result(root, ended)
+    return ended
 
 
 @dataclass(frozen=True)
@@ -144,6 +134,7 @@ class _FlowRun:
             version=version,
             ran=self.runner.ran,
             metrics=self._metrics(),
+            place=self.runner.projection.ask(MlflowView.place) or "",
         )
 
     def _run_stages(self) -> Halt | None:

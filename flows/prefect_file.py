@@ -60,6 +60,32 @@ class DeploymentConfig(Settings):
     """How many of its runs may be at work at once."""
 
 
+class RetrainOnConfig(Settings):
+    """What starts `retrain` by itself, besides its schedule; what comes within a minute starts one round."""
+
+    batch_ended: bool = False
+    """A batch of labels that no run asked for is closed."""
+    verdicts: int | None = Field(None, ge=1)
+    """So many verdicts came since the last round began, to batches that no run asked for; empty: never."""
+    data_changed: bool = False
+    """The newest commit has other raw data than the last round started with; looked at by each `reconcile`."""
+
+
+Happening = Literal["failure", "promotion", "refusal", "rollback", "waiting"]
+
+
+class NotificationConfig(Settings):
+    """Who is told of what."""
+
+    kind: Literal["webhook", "slack", "email"]
+    """How: a POST of JSON, Slack's incoming webhook, or mail."""
+    address: str = Field(pattern=r"^[A-Z][A-Z0-9_]*$")
+    """The environment variable that holds the address when `stemma deploy` runs: a URL, Slack's webhook, or
+    mailtos://USER:PASSWORD@SERVER?to=ADDRESS. Prefect's server keeps it encrypted; no file here holds it."""
+    of: tuple[Happening, ...] = Field(("failure", "promotion", "refusal", "rollback", "waiting"), min_length=1)
+    """Which happenings: a run failed, an alias moved, the gates refused, a rollback, a run waits for labels."""
+
+
 class PrefectFile(Settings):
     """The whole file."""
 
@@ -71,6 +97,10 @@ class PrefectFile(Settings):
     """What is written once and meant in several places."""
     deployments: tuple[DeploymentConfig, ...]
     """What is offered."""
+    retrain_on: RetrainOnConfig = RetrainOnConfig()
+    """What starts a round by itself."""
+    notifications: tuple[NotificationConfig, ...] = ()
+    """Who is told of what."""
 
 
 def read_prefect_file(root: Path) -> PrefectFile:

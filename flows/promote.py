@@ -3,13 +3,17 @@
 from pathlib import Path
 
 from prefect import flow, get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.states import Cancelled
 
 from flows.acts import promote_model
+from flows.pages import show_act
 from stemma.lineage.git import find_project
+from stemma.promotion.act import RefusedError
 
 
 @flow(name="promote", flow_run_name="promote {model} to {alias}")
-def promote(model: str, reason: str, alias: str = "champion", force: bool = False) -> str:
+def promote(model: str, reason: str, alias: str = "champion", force: bool = False, who: str = "") -> str | State[None]:
     """Move an alias to a version whose evidence passes the gates of params.yaml, section promotion.
 
     Args:
@@ -17,7 +21,14 @@ def promote(model: str, reason: str, alias: str = "champion", force: bool = Fals
         reason: Why; it stands in the history for ever.
         alias: What moves.
         force: Pass failed gates by; the history says so.
+        who: Your name, for the history.
     """
-    told = promote_model(find_project(Path.cwd()), model, alias, reason, force)
-    get_run_logger().info(told)
+    say = get_run_logger()
+    try:
+        told = promote_model(find_project(Path.cwd()), model, alias, reason, force, who)
+    except RefusedError as error:
+        show_act("promote", f"{model} is refused", str(error), say.warning)
+        return Cancelled(name="Refused", message=str(error))
+    say.info(told)
+    show_act("promote", f"{model} and {alias}", told, say.warning)
     return told

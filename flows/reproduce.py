@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.pages import show_act
 from stemma.errors import ArtifactError
 from stemma.lineage.git import find_project
 
@@ -26,6 +27,7 @@ def reproduce(model: str) -> str:
         found = find_model(root, index, model)
         told = audit.reproduce(root, index, store, found, get_run_logger().info)
     words = audit.page(found, told)
+    show_act("reproduce", f"{model} made again", words, get_run_logger().warning)
     if told.difference:
         raise ArtifactError(words)
     return words

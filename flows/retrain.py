@@ -11,7 +11,8 @@ from prefect.tasks import exponential_backoff
 from flows import dpo, rlhf
 from flows.acts import promote_model
 from flows.dry_run import Planned
-from flows.pipeline import FlowReport, run_name, run_pipeline
+from flows.pipeline import run_name, run_pipeline
+from flows.result_page import FlowReport, show_result
 from flows.round import begin_round
 from flows.settings import RetrainSettings
 from flows.suspension import Waiting
@@ -64,6 +65,7 @@ def retrain(
     verdict, words = _decide(root, version, settings.round.alias, reason)
     report = RoundReport(**ended.model_dump(), round=begun.number, parent=begun.parent, verdict=verdict, words=words)
     get_run_logger().info(f"{verdict}: {words}")
+    show_result(root, report, verdict, words)
     return Completed(name=verdict, message=words, data=report)
 
 

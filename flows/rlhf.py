@@ -4,7 +4,8 @@ from prefect import flow
 from prefect.client.schemas.objects import State
 
 from flows.dry_run import Planned
-from flows.pipeline import FlowReport, run_name, run_pipeline
+from flows.pipeline import run_name, run_pipeline
+from flows.result_page import FlowReport
 from flows.settings import RlhfSettings
 from flows.suspension import Waiting
 

@@ -94,6 +94,7 @@ class StageRunner:
             self.say(f"{stage} is TAINTED: {self.tainted[self.artifacts[stage]]}")
         if watch.ran:
             self.ran.append(stage)
+            self.display.done(stage)
             self.say(f"{stage} done in {time.monotonic() - began:.0f} s")
             self._record_ran(stage, entry)
             self.spending.made(stage, sum(out.get("size", 0) for out in entry["outs"]))

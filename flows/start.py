@@ -10,7 +10,7 @@ from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSe
 from flows.stack import running_prefect
 
 if TYPE_CHECKING:
-    from flows.pipeline import FlowReport
+    from flows.result_page import FlowReport
     from flows.suspension import Waiting
 
 SETTINGS: dict[str, type[FlowSettings]] = {

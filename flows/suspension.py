@@ -1,16 +1,20 @@
 """How a flow run waits for people: suspended under a Prefect deployment, or ended with a word in a terminal."""
 
-from prefect import runtime
-from prefect.artifacts import create_markdown_artifact
+from pathlib import Path
+
+from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 from prefect.flow_runs import suspend_flow_run
 from prefect.states import Cancelled, Completed
 from pydantic import BaseModel
 
+from flows.events import LABELS_WANTED, tell
 from flows.human_labels import Halt
+from flows.pages import page_key, show_page
 from flows.review import Review, pause_key, pauses
 from flows.settings import HumanConfig
-from flows.waiting_page import page_key, waiting_page
+from flows.waiting_page import waiting_page
+from stemma.lineage.git import find_project
 
 
 class Waiting(BaseModel):
@@ -33,11 +37,11 @@ def halt_run(halt: Halt, run: str, human: HumanConfig) -> State[Waiting]:
             f"once it is closed, the same command with --name {run} goes on"
         )
         return Completed(name="WaitsForLabels", message=words, data=Waiting(run=run, words=words))
-    create_markdown_artifact(
-        waiting_page(run, halt.batch, human.page, halt.progress),
-        key=page_key(run),
-        description=f"Run {run} waits for people's labels",
-    )
+    page = waiting_page(run, halt.batch, human.page, halt.progress)
+    title = f"Run {run} waits for people's labels"
+    show_page(page_key("labels", run), page, title, get_run_logger().warning)
+    waits = {"id": f"stemma.batch.{halt.batch}", "name": halt.batch}
+    tell(find_project(Path.cwd()), LABELS_WANTED, waits, f"{title}. {halt.words}: {human.page}", run=run)
     ask = f"{halt.words}. [Label]({human.page})\n\nThe run goes on by itself once batch {halt.batch} is closed."
     suspend_flow_run(Review.with_initial_data(description=ask), key=pause_key(pauses()))
     raise AssertionError("a flow run that is suspended goes no further")

@@ -1,8 +1,8 @@
 """What a run waits for, as a page in the Prefect UI: a link to the label page, and how far people are."""
 
-import re
 from typing import TYPE_CHECKING
 
+from flows.pages import page_key
 from stemma.labelling.store.batch import Batch, Progress
 
 if TYPE_CHECKING:
@@ -14,11 +14,6 @@ if TYPE_CHECKING:
 def waiting_page(run: str, batch: str, page: str, progress: Progress) -> str:
     """The page as Markdown."""
     return f"Run {run} waits for batch **{batch}**: [label]({page})\n\n{_table(progress)}"
-
-
-def page_key(run: str) -> str:
-    """The key of a run's page in Prefect: small letters, digits and dashes."""
-    return "labels-" + re.sub(r"[^a-z0-9]+", "-", run.lower()).strip("-")
 
 
 def update_pages(client: "SyncPrefectClient", store: "LabelStore", shown: dict[str, Progress]) -> None:
@@ -37,7 +32,7 @@ def _update(client: "SyncPrefectClient", batch: Batch, progress: Progress) -> No
     from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
     from prefect.client.schemas.sorting import ArtifactSort
 
-    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[page_key(batch.source.get("run", batch.id))]))
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=[page_key("labels", batch.source.get("run", batch.id))]))
     for page in client.read_artifacts(artifact_filter=wanted, sort=ArtifactSort.CREATED_DESC, limit=1):
         head, _, _ = str(page.data).partition("\n\n")
         client.update_artifact(page.id, ArtifactUpdate(data=f"{head}\n\n{_table(progress)}"))

@@ -54,7 +54,7 @@ def answers(shown: Shown) -> tuple[str, ...]:
     return tuple(text for _, text in sorted(zip(shown.order, shown.answers, strict=True)))
 
 
-def stored_rows(store: LabelStore) -> list[Row[*tuple[Any, ...]]]:
+def stored_rows(store: LabelStore) -> list[Row[Any]]:
     """Every row of the table of verdicts, in the order in which they came."""
     with store._database.reading() as connection:
         return list(connection.execute(select(verdicts).order_by(verdicts.c.id)))

@@ -17,6 +17,9 @@ class Move:
 
     when: datetime
     who: str
+    """Whose Git identity the act has: a person's, or a worker's."""
+    asked_by: str
+    """For whom a worker acted, as they named themselves in Prefect's form; empty where nobody did."""
     act: str
     """promote or rollback."""
     before: str
@@ -54,6 +57,7 @@ def moves_of(root: Path, model: str, alias: str) -> list[Move]:
                 Move(
                     link.when,
                     link.author,
+                    link.act.get("asked_by", ""),
                     link.act["act"],
                     f"{model}/{old}" if old else "",
                     f"{model}/{link.act['moves'][alias]}",
@@ -80,7 +84,7 @@ def moves_page(moves: list[Move]) -> str:
         forced = ", forced" if move.forced else ""
         lines += [
             f"{move.when:%Y-%m-%d %H:%M:%S} UTC  {move.act}{forced}  {move.before or 'nothing'} → {move.after}",
-            f"  by {move.who}: {move.reason}",
+            f"  by {move.who}{f', asked by {move.asked_by}' if move.asked_by else ''}: {move.reason}",
         ]
         lines += [f"  {gate['name']}: {gate['words']}{'' if gate['passed'] else '  REFUSED'}" for gate in move.gates]
         lines.append(f"  act {move.commit[:10]}" + (_names(move.evidence) if move.evidence else ""))

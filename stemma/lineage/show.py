@@ -63,7 +63,7 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
         tree = tree_lines(family_of(index, policy))
     return "\n".join(
         [
-            *_results(runs),
+            *aligned(result_rows(runs)),
             "",
             f"Family tree of {policy.title}" + (", the better of these" if len(runs) > 1 else ""),
             *tree,
@@ -102,14 +102,15 @@ def _win_rate(run: Run) -> str:
     return _with_interval(_numbers(run), _winning(run))
 
 
-def _results(runs: Sequence[Run]) -> list[str]:
+def result_rows(runs: Sequence[Run]) -> list[list[str]]:
+    """The numbers of runs side by side: a header of their names, then a row a number, in words."""
     rows = [["", *(run.name for run in runs)], ["SFT → tuned", *(run.flow for run in runs)]]
     for name, words in RESULTS.items():
         if any(name in _numbers(run) for run in runs):
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
     for name, words in PAIR_RESULTS.items():
         rows.append([words, *(_with_interval(_pair_numbers(run), name) for run in runs)])
-    return aligned(rows)
+    return rows
 
 
 def _pair_numbers(run: Run) -> dict[str, float]:

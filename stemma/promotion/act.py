@@ -48,6 +48,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
         "against": champion.number if champion else "sft",
         "evidence": evidence.named() if evidence else {},
         "gates": [asdict(gate) for gate in gates],
+        **desk.named(),
     }
     if failed and not force:
         _refuse(desk, head, version, alias, act)
@@ -72,7 +73,7 @@ def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
     if now.aliases[CHAMPION] == target.number:
         return stay(desk, CHAMPION, target)
     _check_taint(desk, model_of(desk.index, now, target))
-    return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason})
+    return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason, **desk.named()})
 
 
 def _check_alias(alias: str) -> None:

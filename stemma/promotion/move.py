@@ -40,6 +40,12 @@ class Desk:
     """Re-hashes a model's family, here and on the remote; raises where a byte or a record is wrong or missing."""
     follow: Callable[[], str | None]
     """Makes MLflow follow; returns why it does not."""
+    asked_by: str = ""
+    """Who wants the act, where that is not whoever runs this: a person at Prefect's form, for whom a worker acts."""
+
+    def named(self) -> Document:
+        """Who wants the act, as it stands on record."""
+        return {"asked_by": self.asked_by} if self.asked_by else {}
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ It reads the settings, checks the inputs' bytes, gives the stage an empty folder
 done moves that folder into place: an artifact is whole or it is not there.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
-from stemma.errors import ArtifactError, SettingsError, StemmaError, WorkspaceError
+from stemma.errors import ArtifactError, SettingsError, StemmaError
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -27,6 +26,7 @@ from stemma.stage.definition import (
     read_definition,
     scratch_name,
 )
+from stemma.stage.full_disk import telling_a_full_disk
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
 from stemma.stage.progress import Progress, UnheardProgress, append_event
@@ -82,8 +82,8 @@ def run_stage(name: str, config: type[C], function: Work[C], section: str | None
     deadline = Deadline.from_environment()
     deadline.enforce(lambda why: _stop(name, why))
     try:
-        with _full_disk_told():
-            deadline.check("it was not begun")
+        deadline.check("it was not begun")
+        with telling_a_full_disk(Path.cwd()):
             _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
@@ -122,12 +122,13 @@ def _run(name: str, config: type[C], function: Work[C], section: str) -> None:
     with _scratch(read.definition) as scratch, _new_folder(read.definition.artifact) as output:
         progress = Progress(name, scratch, events_file(name))
         metrics = None
-        if read.machine.processes > 1 and name in TRAIN_IN_RANKS:
-            run_in_ranks(read.definition.cmd.split()[1:], name, read.machine, output, scratch)
-        else:
-            metrics = function(read.settings, _stage(name, read, output, scratch, progress))
-        progress.write_history(output)
-        write_manifest(output, name, read.inputs)
+        with telling_a_full_disk(output, scratch):  # before the folder goes, and frees some space
+            if read.machine.processes > 1 and name in TRAIN_IN_RANKS:
+                run_in_ranks(read.definition.cmd.split()[1:], name, read.machine, output, scratch)
+            else:
+                metrics = function(read.settings, _stage(name, read, output, scratch, progress))
+            progress.write_history(output)
+            write_manifest(output, name, read.inputs)
         if metrics is not None:
             _write_metrics(name, metrics)
 
@@ -149,7 +150,7 @@ def _be_a_rank(name: str, config: type[C], function: Work[C], section: str) -> N
             name, scratch, events_file(name) if is_first() else None
         )
         join(read.machine)
-        with _full_disk_told():
+        with telling_a_full_disk(output, scratch):
             metrics = function(read.settings, _stage(name, read, output, scratch, progress))
         if metrics is not None:
             _write_metrics(name, metrics)
@@ -162,16 +163,6 @@ def _be_a_rank(name: str, config: type[C], function: Work[C], section: str) -> N
 
 def _stage(name: str, read: _Read[C], output: Path, scratch: Path, progress: Progress) -> Stage:
     return Stage(name, read.seed, read.machine, read.inputs, output, scratch, progress)
-
-
-@contextmanager
-def _full_disk_told() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        raise WorkspaceError("the disk is full; free some space and run again, finished work is kept") from error
 
 
 @contextmanager

@@ -177,6 +177,11 @@ class MlflowView:
         self._store.client.set_terminated(self.parent, status)
 
     @_tolerant
+    def place(self) -> str:
+        """Where MLflow's UI has the parent run, as a path."""
+        return f"/experiments/{self._store.experiment}/runs/{self.parent}"
+
+    @_tolerant
     def close_dead(self, names: Sequence[str]) -> None:
         """Mark runs as killed whose process is gone without a word."""
         for name in names:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 
-from flows.label_events import BATCH_ENDED, announce
+from flows.events import BATCH_ENDED
+from flows.label_events import announce
 from flows.settings import DpoSettings
 from flows.stack import running_stack
 from stemma.labelling.store.database import store_url

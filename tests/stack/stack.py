@@ -143,6 +143,7 @@ class Stack:
             ],
             f"{self.mlflow_url}/health",
             MLFLOW_S3_ENDPOINT_URL=self.s3.url,
+            MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false",
         )  # fmt: skip
         self.bare = folder / "bare.git"
         self.workers: dict[str, Worker] = {}

@@ -110,7 +110,7 @@ def _leave(connection: Connection, batch_id: str, state: str, who: str, reason: 
     add_event(connection, batch_id, now, state, who, reason)
 
 
-def _batch(row: Row[*tuple[Any, ...]], ending: Row[*tuple[Any, ...]] | None) -> Batch:
+def _batch(row: Row[Any], ending: Row[Any] | None) -> Batch:
     return Batch(
         id=row.id,
         form=row.form,

@@ -13,7 +13,7 @@ from stemma.labelling.store.tables import assignments
 LEASE_SECONDS = 30 * 60
 
 
-def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[int, str, float] | None:
+def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[tuple[int, str, float]] | None:
     """What the annotator has on screen: item, request, and until when; what was undone last comes first."""
     return connection.execute(_OWN_OPEN, {"batch": batch_id, "annotator": annotator_id}).first()
 
@@ -62,7 +62,7 @@ def new_request() -> str:
     return secrets.token_urlsafe(16)
 
 
-def _lapse(connection: Connection, leases: Iterable[Row[int, int]]) -> None:
+def _lapse(connection: Connection, leases: Iterable[Row[tuple[int, int]]]) -> None:
     # Whoever changes several items takes them in the order of their ids: two who do so cannot wait for each other.
     for item_id, annotator_id in sorted((row.item_id, row.annotator_id) for row in leases):
         _change(connection, item_id, annotator_id, {"state": "lapsed"})
@@ -96,7 +96,7 @@ _OWN_OPEN = (
 )
 
 
-def _claiming(added: sqlite.Insert | postgresql.Insert) -> ReturningInsert[str]:
+def _claiming(added: sqlite.Insert | postgresql.Insert) -> ReturningInsert[tuple[str]]:
     # One that lapsed keeps its request, because its form may still be on a screen.
     renewed = {name: added.excluded[name] for name in ("state", "claimed", "expires")}
     kept = added.on_conflict_do_update(index_elements=["item_id", "annotator_id"], set_=renewed)

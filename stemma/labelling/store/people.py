@@ -147,7 +147,7 @@ _OF_SESSION = (
 )
 
 
-def _person(row: Row[int, str, Any, Any]) -> Person:
+def _person(row: Row[tuple[int, str, Any, Any]]) -> Person:
     return Person(row.id, row.name, row.role, row.state)
 
 

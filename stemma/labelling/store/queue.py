@@ -88,7 +88,7 @@ def _probe(
 # Made once: making a statement takes longer than what SQLite does for it.
 
 
-def _moved() -> ReturningUpdate[str]:
+def _moved() -> ReturningUpdate[tuple[str]]:
     places, given = (
         queue.c.taken + bindparam("places", type_=Integer),
         queue.c.opinions + bindparam("given", type_=Integer),

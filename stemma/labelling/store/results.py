@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from itertools import combinations, groupby
 from typing import Any, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from stemma.labelling.store.opinions import Opinion, opinions
-from stemma.labelling.store.tables import items
+from stemma.labelling.store.tables import items, verdicts
 from stemma.records.types import Conversation, Message, Origin, Verdict
 
 
@@ -34,6 +34,13 @@ def batch_prompts(connection: Connection, batch_id: str) -> dict[str, Conversati
     return {
         content["prompt_id"]: tuple(Message.model_validate(turn) for turn in content["prompt"]) for content in contents
     }
+
+
+def count_since(connection: Connection, batch_ids: Sequence[str], time: float) -> int:
+    """How many verdicts came to these batches after a time; skips, and those on gold items, are none."""
+    said = (verdicts.c.batch_id.in_(batch_ids), verdicts.c.time > time, ~verdicts.c.choice.in_(("undo", "skip")))
+    asked = verdicts.join(items, items.c.id == verdicts.c.item_id)
+    return connection.scalar(select(func.count()).select_from(asked).where(*said, items.c.gold.is_(None))) or 0
 
 
 def _counting(said: Sequence[Opinion]) -> Sequence[Opinion]:

@@ -11,7 +11,7 @@ from stemma.labelling.store.queue import next_free, next_gold
 from stemma.labelling.store.tables import batches, seats
 from stemma.world.chance import chance
 
-Seat = Row[*tuple[Any, ...]]
+Seat = Row[Any]
 
 
 def take_seat(connection: Connection, batch_id: str, person: Person) -> Seat:

@@ -18,7 +18,7 @@ from stemma.labelling.store.database import Clock, Database
 from stemma.labelling.store.desk import Desk
 from stemma.labelling.store.people import People
 from stemma.labelling.store.queue import has_waiting, progress
-from stemma.labelling.store.results import batch_prompts, batch_verdicts
+from stemma.labelling.store.results import batch_prompts, batch_verdicts, count_since
 from stemma.labelling.store.review import Review
 from stemma.labelling.store.tables import batches
 from stemma.records.types import Conversation, Verdict
@@ -103,6 +103,12 @@ class LabelStore:
         """The prompts of a batch's items, by their ids."""
         with self._database.reading() as connection:
             return batch_prompts(connection, batch_id)
+
+    def given_since(self, time: float) -> int:
+        """How many verdicts came after a time, in seconds since 1970, but for batches that runs asked for."""
+        with self._database.reading() as connection:
+            own = [batch.id for batch in find_batches(connection) if "run" not in batch.source]
+            return count_since(connection, own, time)
 
     def unannounced(self) -> list[Batch]:
         """Batches that were closed or withdrawn, which nobody has passed on yet."""

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from prefect.utilities.schema_tools import ValidationError, validate
 
+from flows.pages import page_key
 from flows.review import Review
-from flows.waiting_page import page_key, waiting_page
+from flows.waiting_page import waiting_page
 from stemma.labelling.store.batch import Progress
 
 SCHEMA = Review.model_json_schema()
@@ -36,7 +37,7 @@ def test_a_decision_without_a_name_is_refused(answer: dict[str, Any], fault: str
 
 
 def test_the_page_of_a_waiting_run() -> None:
-    assert page_key("Try_7.b") == "labels-try-7-b"
+    assert page_key("labels", "Try_7.b") == "labels-try-7-b"
     page = waiting_page("r", "b", "http://127.0.0.1:1", Progress(items=40, wanted=80, given=20))
     assert "[label](http://127.0.0.1:1)" in page
     assert "| 40 | 20 | 80 | 25% |" in page

@@ -9,6 +9,7 @@ from stemma.labelling.store.batch import NewBatch
 from stemma.labelling.store.store import LabelStore
 from stemma.labelling.store.tables import batch_events, items
 from tests.labelling import batch, item, person, say, shown_to
+from tests.unit.labelling.store.conftest import Clock
 
 
 def test_the_same_batch_twice_is_one_and_another_of_its_id_is_refused(store: LabelStore) -> None:
@@ -109,3 +110,15 @@ def test_every_end_is_on_record_and_items_are_never_changed(store: LabelStore) -
         events = connection.execute(batch_events.select().order_by(batch_events.c.id)).all()
         assert connection.execute(items.select()).all() == before
     assert [(row.event, row.who, row.reason) for row in events] == [("made", "", ""), ("closed", "eve", "enough")]
+
+
+def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(store: LabelStore, clock: Clock) -> None:
+    store.make_batch(batch(3))
+    store.make_batch(batch(3, id="of-a-run", source={"run": "r1"}))
+    ann = person(store, "ann")
+    say(store, ann)
+    say(store, ann, "skip")
+    say(store, ann, "tie")
+    say(store, ann, batch_id="of-a-run")
+    assert store.given_since(0) == 2
+    assert store.given_since(clock.now) == 0

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Row, select
 
@@ -54,7 +55,7 @@ def test_many_label_at_once_and_nothing_is_lost_or_doubled(url: str) -> None:
     store.close_connections()
 
 
-def counted_again(store: LabelStore, rows: Sequence[Row[*tuple[object, ...]]]) -> None:
+def counted_again(store: LabelStore, rows: Sequence[Row[Any]]) -> None:
     """What the queue and the seats say is what the rows say."""
     last = {(row.item_id, row.annotator_id): row.choice for row in rows}
     opinions: Counter[int] = Counter()
