@@ -9,6 +9,7 @@ from prefect import runtime
 
 from flows.hardware import resolve
 from flows.judges import with_judges
+from flows.processes import check_shares
 from flows.settings import FlowSettings, stage_values
 from stemma.config import Values, parse_settings
 from stemma.lineage.begun import Begun, find_begun, forget_begun, record_begun
@@ -44,7 +45,8 @@ def begin(root: Path, policy: str, settings: FlowSettings, name: str) -> Beginni
     """Settle what a flow run works from; one that began before goes on from the same code and settings.
 
     Raises WorkspaceError where another run has its name, or a remote does not tell whether it began elsewhere;
-    SettingsError and ArtifactError where a judge is missing or damaged.
+    SettingsError where the stages cannot share their work among the processes; SettingsError and ArtifactError where a
+    judge is missing or damaged.
     """
     fetch_record(root)
     earlier = list_runs(root)
@@ -54,6 +56,7 @@ def begin(root: Path, policy: str, settings: FlowSettings, name: str) -> Beginni
         return _again(begun, settings, earlier)
     start = start_of_worker(root) if is_deployed() else start_here(root)
     settings = settings.model_copy(update={"machine": resolve(settings.machine)})
+    check_shares(settings, policy)
     settings, files = _with_inputs(root, with_judges(root, settings))
     params = stage_values(settings)
     params["flows"] = {known: [known] if known == STAGES_OF[policy] else [] for known in STAGES_OF.values()}

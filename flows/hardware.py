@@ -19,8 +19,7 @@ def resolve(machine: FlowMachineConfig) -> MachineConfig:
 
 def machine_kind(settings: FlowSettings) -> str:
     """What makes times comparable: the device, and how many processes a stage takes."""
-    machine = stage_values(settings)["machine"]
-    return f"{machine['device']} x{machine.get('processes', 1)}"
+    return f"{settings.machine.device} x{settings.machine.processes}"
 
 
 def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -43,8 +43,23 @@ class MachineConfig(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the weights' arithmetic while training; bf16 pays on a GPU only."""
     threads: int = Field(1, ge=1, le=1024)
-    """CPU threads a stage uses; fixed, because the order of a sum can change its last bit. More pay from about 10 M
+    """CPU threads a process uses; fixed, because the order of a sum can change its last bit. More pay from about 10 M
     weights on, and on cores that nothing else uses."""
+    processes: int = Field(1, ge=1, le=1024)
+    """Processes that sft, judge, reward, ppo and dpo train in, each on a GPU of its own where there are GPUs; they
+    share every batch. The other stages, the base model's pre-training too, run in one process whatever it is."""
+    sharding: Literal["none", "zero2", "zero3"] = "none"
+    """What the processes divide among them instead of each holding all of it (Rajbhandari et al. 2020): `zero2` the
+    optimizer's state and the gradients, `zero3` the weights too. PPO takes no zero3: docs/processes.md."""
+
+    @model_validator(mode="after")
+    def _shards_among_several(self) -> "MachineConfig":
+        if self.sharding != "none" and self.processes == 1:
+            raise ValueError(
+                f"sharding {self.sharding} divides the training among processes, and processes is 1: raise it, or set "
+                "sharding to none"
+            )
+        return self
 
 
 S = TypeVar("S", bound=BaseModel)

@@ -11,6 +11,7 @@ from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison
 from stemma.stage.door import Stage, run_stage
+from stemma.stage.rank import first_goes_on_alone
 from stemma.training.reward_settings import RewardSettings
 from stemma.training.seeds import derived_seed
 
@@ -29,6 +30,7 @@ class JudgeConfig(RewardSettings):
 def make_judge(config: JudgeConfig, stage: Stage) -> None:
     """Leave judge.json, and beside it a reward model where the data has no gold rule."""
     if read_json(stage.input("data") / "report.json")["gold"]:
+        first_goes_on_alone()
         write_kind(stage.output, "gold")
         return
     _train(config, stage)

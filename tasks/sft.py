@@ -10,6 +10,7 @@ from stemma.records.jsonl import read_rows
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage, run_stage
 from stemma.stage.manifest import verify_manifest
+from stemma.stage.rank import first_goes_on_alone
 from stemma.training.settings import TrainerSettings
 
 CHAMPION = Path("inputs/round/policy/from-champion")
@@ -37,6 +38,7 @@ def train_sft(config: SftConfig, stage: Stage) -> None:
 def _pass_champion(stage: Stage) -> None:
     from stemma.models.passing_on import pass_on
 
+    first_goes_on_alone()
     verify_manifest(CHAMPION)
     pass_on(CHAMPION, stage.output, stage.machine)
     stage.progress.say("the round starts from the champion, which is passed through")

@@ -8,6 +8,7 @@ from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
 from stemma.sampling.prompts import PromptBatch
+from stemma.sampling.shares import Share, WholeBatchNoise
 
 WHOLE_DISTRIBUTION: dict[str, Any] = {
     "num_beams": 1,
@@ -46,10 +47,11 @@ class Responses(NamedTuple):
 
 @torch.no_grad()
 def sample_responses(
-    policy: PreTrainedModel | PeftModel, prompts: PromptBatch, decoding: Decoding, seed: int
+    policy: PreTrainedModel | PeftModel, prompts: PromptBatch, decoding: Decoding, seed: int, share: Share | None = None
 ) -> Responses:
     """Draw one response for each prompt; the same seed and the same batch give the same tokens.
 
+    With a share, the prompts are those of a bigger batch that it names, and get the responses that they have there.
     The process' own random state is left as it was.
     """
     sampler: Any = policy  # transformers mixes generate in at run time
@@ -60,6 +62,7 @@ def sample_responses(
             input_ids=prompts.input_ids,
             attention_mask=prompts.attention_mask,
             generation_config=_generation_config(decoding),
+            logits_processor=[WholeBatchNoise(share, decoding.temperature, seed, policy.device)] if share else None,
         )
     tokens = sequences[:, prompts.input_ids.shape[1] :]
     ended = tokens == decoding.eos_token_id

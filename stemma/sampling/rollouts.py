@@ -14,6 +14,7 @@ from stemma.objectives.logprobs import token_entropies, token_logprobs
 from stemma.sampling.decoding import Decoding, Responses, sample_responses
 from stemma.sampling.forward import response_logits, response_values
 from stemma.sampling.prompts import PromptBatch
+from stemma.sampling.shares import Share
 
 
 class Scaling(NamedTuple):
@@ -64,10 +65,19 @@ class Rollouts(NamedTuple):
 
 @torch.no_grad()
 def collect_rollouts(
-    models: PpoModels, prompts: PromptBatch, decoding: Decoding, seed: int, chunk_size: int
+    models: PpoModels,
+    prompts: PromptBatch,
+    decoding: Decoding,
+    seed: int,
+    chunk_size: int,
+    share: Share | None = None,
 ) -> Rollouts:
-    """Sample one response a prompt and look at it with all four models, chunk_size sequences at a time."""
-    responses = sample_responses(models.policy, prompts, decoding, seed)
+    """Sample one response a prompt and look at it with all four models, chunk_size sequences at a time.
+
+    With a share, it is done for those of the prompts alone, and comes out as it would for all.
+    """
+    prompts = share.of(prompts) if share else prompts
+    responses = sample_responses(models.policy, prompts, decoding, seed, share)
     sequences = torch.cat([prompts.input_ids, responses.tokens], dim=1)
     attention_mask = torch.cat([prompts.attention_mask, responses.mask.long()], dim=1)
     chunks = torch.split(torch.arange(len(sequences)), chunk_size)

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import Generic, NamedTuple, NoReturn, TypeVar
 
-from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
+from stemma.config import MachineConfig, Settings, Values, parse_settings, read_yaml
 from stemma.errors import ArtifactError, BudgetError, SettingsError, StemmaError
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
@@ -30,7 +30,9 @@ from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
 from stemma.stage.out_of_memory import telling_out_of_memory
-from stemma.stage.progress import Progress, append_event
+from stemma.stage.progress import Progress, UnheardProgress, append_event
+from stemma.stage.rank import RANK_VARIABLE, is_first, is_rank, join
+from stemma.stage.ranks import RANK_OUTPUT_VARIABLE, RANK_SCRATCH_VARIABLE, TRAIN_IN_RANKS, run_in_ranks
 from stemma.stage.slots import slots_for
 
 C = TypeVar("C", bound=Settings)
@@ -65,13 +67,17 @@ class Stage:
         return self.inputs[name]
 
 
-def run_stage(
-    name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str | None = None
-) -> None:
+Work = Callable[[C, Stage], Mapping[str, float] | None]
+
+
+def run_stage(name: str, config: type[C], function: Work[C], section: str | None = None) -> None:
     """Run one stage in the current folder and leave `artifacts/<name>`, and a metrics file where it returns numbers.
 
     A StemmaError ends the process with status 2 and one message; nothing half-written is left.
     """
+    if is_rank():
+        _be_a_rank(name, config, function, section or name)
+        return
     if FLOW_PID_VARIABLE in os.environ:
         end_with(int(os.environ[FLOW_PID_VARIABLE]))
         _log_to_file(name)
@@ -83,7 +89,22 @@ def run_stage(
         _fail(name, error)
 
 
-def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str) -> None:
+class _Read(NamedTuple, Generic[C]):
+    """What dvc.yaml and params.yaml say of a stage."""
+
+    definition: StageDefinition
+    params: Values
+    settings: C
+    machine: MachineConfig
+    seed: int
+
+    @property
+    def inputs(self) -> dict[str, Path]:
+        """The folders of the input artifacts."""
+        return {dep: ARTIFACTS / dep for dep in self.definition.inputs}
+
+
+def _read(name: str, config: type[C], section: str) -> _Read[C]:
     root = Path.cwd()
     definition = read_definition(root, name)
     params = read_yaml(root / PARAMS_FILE)
@@ -92,22 +113,62 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
     seed = params.get("seed")
     if not isinstance(seed, int):
         raise SettingsError(f"params.yaml: seed must be a whole number, got {seed!r}")
-    inputs = {dep: ARTIFACTS / dep for dep in definition.inputs}
-    for folder in inputs.values():
+    return _Read(definition, params, settings, machine, seed)
+
+
+def _run(name: str, config: type[C], function: Work[C], section: str) -> None:
+    read = _read(name, config, section)
+    for folder in read.inputs.values():
         verify_manifest(folder)
-    with _scratch(definition) as scratch:
+    with _scratch(read.definition) as scratch:
         progress = Progress(name, scratch, events_file(name))
         with (
-            slots_for(name, section, params, progress),
-            _new_folder(definition.artifact) as output,
+            slots_for(name, section, read.params, progress),
+            _new_folder(read.definition.artifact) as output,
             telling_a_full_disk(output, scratch),  # before the folder goes, and frees some space
         ):
             progress.enforce_deadline(lambda why: _stop(name, why))
-            metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
+            metrics = None
+            if read.machine.processes > 1 and name in TRAIN_IN_RANKS:
+                run_in_ranks(read.definition.cmd.split()[1:], name, read.machine, output, scratch)
+            else:
+                metrics = function(read.settings, _stage(name, read, output, scratch, progress))
             progress.write_history(output)
-            write_manifest(output, name, inputs)
+            write_manifest(output, name, read.inputs)
             if metrics is not None:
                 _write_metrics(name, metrics)
+
+
+def _be_a_rank(name: str, config: type[C], function: Work[C], section: str) -> None:
+    """Do the door's work but for its duties: inputs are checked, and the folders are there.
+
+    An error is left for the door to tell; the first rank alone writes the metrics.
+    """
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    end_with(int(os.environ[RANK_VARIABLE]))
+    output, scratch = Path(os.environ[RANK_OUTPUT_VARIABLE]), Path(os.environ[RANK_SCRATCH_VARIABLE])
+
+    @record
+    def work() -> None:
+        read = _read(name, config, section)
+        progress = (Progress if is_first() else UnheardProgress)(
+            name, scratch, events_file(name) if is_first() else None
+        )
+        join(read.machine)
+        with telling_a_full_disk(output, scratch), telling_out_of_memory():
+            metrics = function(read.settings, _stage(name, read, output, scratch, progress))
+        if metrics is not None:
+            _write_metrics(name, metrics)
+
+    try:
+        work()
+    except StemmaError:
+        sys.exit(ERROR_STATUS)
+
+
+def _stage(name: str, read: _Read[C], output: Path, scratch: Path, progress: Progress) -> Stage:
+    return Stage(name, read.seed, read.machine, read.inputs, output, scratch, progress)
 
 
 @contextmanager

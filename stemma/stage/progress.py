@@ -8,7 +8,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +48,7 @@ class Progress:
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise self.diverged(f"{name} is {value}", step, total)
-        row = {"step": step, **{name: float(value) for name, value in metrics.items()}}
-        with self._rows.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        self._add({"step": step, **{name: float(value) for name, value in metrics.items()}})
         self._emit({"step": step, "total": total, "metrics": dict(metrics)})
         self._print_line(step, total, metrics)
 
@@ -66,7 +64,7 @@ class Progress:
         """Tell whoever watches one line."""
         self._emit({"say": text})
         if not self._events:
-            print(f"{self._stage}: {text}", flush=True)
+            self._print(text)
 
     def waits(self, text: str) -> None:
         """Tell whoever watches what the stage waits for before it begins."""
@@ -100,7 +98,7 @@ class Progress:
         """Forget the rows after a step, because training goes on from that step's checkpoint; 0 where there is none."""
         rows = [row for row in self.rows() if 0 < step >= row["step"]]
         self._kept = step
-        self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        self._keep(rows)
         if step:
             self._emit({"resumed": step})
             self.say(f"resumes from step {step}")
@@ -123,6 +121,13 @@ class Progress:
             writer.writeheader()
             writer.writerows(rows)
 
+    def _add(self, row: Mapping[str, float]) -> None:
+        with self._rows.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+
+    def _keep(self, rows: Sequence[Mapping[str, float]]) -> None:
+        self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
     def _emit(self, event: Mapping[str, Any]) -> None:
         if self._events:
             append_event(self._events, event)
@@ -137,4 +142,20 @@ class Progress:
         began, first = self._started
         left = (now - began) / max(step - first, 1) * (total - step)
         numbers = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        print(f"{self._stage}: step {step}/{total}  {numbers}  {left:.0f} s left", flush=True)
+        self._print(f"step {step}/{total}  {numbers}  {left:.0f} s left")
+
+    def _print(self, line: str) -> None:
+        print(f"{self._stage}: {line}", flush=True)
+
+
+class UnheardProgress(Progress):
+    """The progress of every rank but the first: it sees the same numbers and stops for the same reasons, in silence."""
+
+    def _add(self, row: Mapping[str, float]) -> None:
+        pass
+
+    def _keep(self, rows: Sequence[Mapping[str, float]]) -> None:
+        pass
+
+    def _print(self, line: str) -> None:
+        pass

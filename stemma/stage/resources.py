@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stemma.config import Settings, parse_settings
+from stemma.stage.ranks import TRAIN_IN_RANKS
 
 TRAINS = frozenset({"base", "sft", "judge", "reward", "ppo", "dpo"})
 """Stages that train; on a CPU they alone take a slot."""
@@ -77,5 +78,6 @@ def needs_of(section: str, params: Mapping[str, Any]) -> Needs:
     memory, gpu_memory = int(told.memory_gib * GIB), int(told.gpu_memory_gib * GIB)
     if machine.get("device", "cpu") != "cuda":
         return Needs("cpu", 1 if section in TRAINS else 0, memory)
-    gpus = machine.get("processes", 1) if told.gpus is None else told.gpus
+    processes = machine.get("processes", 1) if section in TRAIN_IN_RANKS else 1
+    gpus = processes if told.gpus is None else told.gpus
     return Needs("cuda", gpus, memory, gpu_memory if gpus else 0)

@@ -7,7 +7,7 @@ preferences", eq. 3).
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from datasets.arrow_dataset import Dataset
 from peft import PeftModel
@@ -17,12 +17,14 @@ from trl.trainer.dpo_config import DPOConfig as DpoArguments
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from stemma.models.adapters import peft_config
-from stemma.models.policy import context_of, for_use, policy_to_train, save_policy
+from stemma.models.policy import context_of, for_use, policy_to_train, save_policy, trainable_policy
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import load_tokenizer
 from stemma.objectives.preference import imitation_loss, preference_loss
 from stemma.records.types import Comparison, Split
 from stemma.stage.door import Stage
+from stemma.stage.rank import ranks
+from stemma.training.among_ranks import all_rows, own_rows
 from stemma.training.answer_logps import answer_logps
 from stemma.training.dpo_settings import DpoSettings
 from stemma.training.encoding import Pairs, encode_pairs
@@ -43,6 +45,10 @@ NAMES = {
 }
 
 
+REFERENCE = ("ref_chosen_logps", "ref_rejected_logps")
+"""TRL's names of the reference's log-probabilities, as columns."""
+
+
 class _EncodedTrainer(DPOTrainer):
     """Takes rows that are token ids already, so that prompts and answers are encoded here as in every other stage.
 
@@ -56,6 +62,11 @@ class _EncodedTrainer(DPOTrainer):
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:  # type: ignore[override]
         return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        if REFERENCE[0] in dataset.column_names:
+            return dataset
+        return super()._precompute_ref_logps(dataset, name, batch_size)
 
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
@@ -98,7 +109,8 @@ def train_with_dpo(
     """
     seed_everything(stage.seed, stage.machine.threads)
     tokenizer = load_tokenizer(policy_folder)
-    policy: PreTrainedModel | PeftModel = policy_to_train(policy_folder, stage.machine, settings.tuning)
+    plain = policy_to_train(policy_folder, stage.machine, settings.tuning)
+    policy: PreTrainedModel | PeftModel = plain
     context, size = context_of(policy), settings.eval_batch_size
     pairs = encode_pairs(tokenizer, comparisons, context)
     encoded = {split: encode_pairs(tokenizer, rows, context) for split, rows in held_out.items()}
@@ -113,13 +125,20 @@ def train_with_dpo(
                 "chosen_ids": pairs.chosen,
                 "rejected_ids": pairs.rejected,
                 **soft_columns(comparisons, settings.label_smoothing),
+                **(_reference_columns(plain, pairs, size) if ranks() > 1 else {}),
             }
         ),
         processing_class=tokenizer,
         peft_config=peft_config(settings.lora, "CAUSAL_LM") if settings.tuning == "lora" else None,
     )
-    train(trainer, stage, NAMES)
-    policy = for_use(cast("PreTrainedModel | PeftModel", trainer.model))
+    policy = for_use(
+        train(
+            trainer,
+            stage,
+            NAMES,
+            lambda: trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora),
+        )
+    )
     save_policy(policy, tokenizer, stage.output, policy_folder)
     return {
         split: measure(comparisons, held_out[split], *_implicit_rewards(_logps(policy, rows, size), reference[split]))
@@ -144,6 +163,13 @@ Logps = tuple[list[float], list[float]]
 def _logps(policy: PreTrainedModel | PeftModel, pairs: Pairs, batch_size: int) -> Logps:
     chosen = answer_logps(policy, pairs.prompts, pairs.chosen, batch_size)
     return chosen, answer_logps(policy, pairs.prompts, pairs.rejected, batch_size)
+
+
+def _reference_columns(policy: PreTrainedModel, pairs: Pairs, batch_size: int) -> dict[str, list[float]]:
+    """What TRL adds to the rows by itself in one process; several would look for it in a file that one of them has."""
+    rows = own_rows(len(pairs.prompts))
+    own = Pairs(*([column[i] for i in rows] for column in pairs))
+    return {name: all_rows(logps) for name, logps in zip(REFERENCE, _logps(policy, own, batch_size), strict=True)}
 
 
 def _implicit_rewards(policy: Logps, reference: Logps) -> Logps:

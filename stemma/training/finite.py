@@ -12,5 +12,6 @@ def require_finite(model: nn.Module, progress: Progress, step: int, total: int) 
     not finite, and what is kept.
     """
     for name, weight in model.named_parameters():
-        if weight.requires_grad and not weight.isfinite().all():
+        held = getattr(weight, "ds_tensor", weight)  # under ZeRO-3 a process holds its part of it there
+        if weight.requires_grad and not held.isfinite().all():
             raise progress.diverged(f"{name} is not finite", step, total)

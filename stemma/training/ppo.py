@@ -10,11 +10,14 @@ from stemma.sampling.decoding import Decoding
 from stemma.sampling.prompts import pad_left
 from stemma.sampling.rollouts import PpoModels, Rollouts, collect_rollouts
 from stemma.stage.door import Stage
+from stemma.stage.rank import first_goes_on_alone
+from stemma.training.among_ranks import as_first_says
 from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
 from stemma.training.ppo_metrics import rollout_metrics
-from stemma.training.ppo_settings import PpoSettings
+from stemma.training.ppo_settings import PpoSettings, check_processes
+from stemma.training.ppo_shares import own_share, whole_rollouts
 from stemma.training.ppo_state import restore, save
 from stemma.training.ppo_watch import Watch
 from stemma.training.prompt_order import batch_of_prompts
@@ -31,10 +34,13 @@ def train_ppo(
 ) -> None:
     """Improve models.policy and models.value_model in place; prompts are token ids.
 
-    Where the watch stops it, models.policy is left as it was at the best look. Goes on from the newest step checkpoint
-    in stage.scratch, with the result of a run that was never killed. Raises TrainingError where a number or a weight is
-    no longer finite; no step checkpoint is made of it.
+    Where the watch stops it, models.policy is left as it was at the best look. Several ranks share every update's
+    prompts and come to what one process would; the first returns, with the watch, and the others end here. Goes on
+    from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises
+    TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
+    where the ranks cannot share an update.
     """
+    check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
     done = restore(learner, watch, checkpoints)
@@ -45,13 +51,15 @@ def train_ppo(
         metrics = _update(update, learner, prompts, decoding, stage)
         metrics |= watch.look(learner, update) if watch else {}
         stage.progress.log(update, settings.updates, metrics)
-        if watch and watch.message:
-            stage.progress.say(watch.message)
-            watch.put_back(learner)
+        if as_first_says(bool(watch and watch.message)):
             break
         if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
             save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
+    first_goes_on_alone()
+    if watch and watch.message:
+        stage.progress.say(watch.message)
+        watch.put_back(learner)
 
 
 def _update(
@@ -75,6 +83,12 @@ def _rollouts_of(
     indices = batch_of_prompts(len(prompts), settings.rollouts, update, seed)
     batch = pad_left([prompts[i] for i in indices], decoding.pad_token_id, models.policy.device)
     with autocast(learner.machine):
-        return collect_rollouts(
-            models, batch, decoding, derived_seed(seed, "rollouts", update), settings.micro_batch_size
+        own = collect_rollouts(
+            models,
+            batch,
+            decoding,
+            derived_seed(seed, "rollouts", update),
+            settings.micro_batch_size,
+            own_share(settings),
         )
+    return whole_rollouts(own, decoding.pad_token_id)

@@ -6,12 +6,14 @@ from statistics import fmean
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.optim import ZeroRedundancyOptimizer
 
 from stemma.config import MachineConfig
 from stemma.objectives.logprobs import token_logprobs
 from stemma.objectives.ppo import policy_loss, value_loss
 from stemma.sampling.forward import response_logits, response_values
 from stemma.sampling.rollouts import PpoModels
+from stemma.training.among_ranks import own_rows, sum_gradients, summed
 from stemma.training.ppo_experience import Experience
 from stemma.training.ppo_settings import PpoSettings
 
@@ -39,15 +41,20 @@ class Learner:
         return {name: fmean(step[name] for step in steps) for name in steps[0]}
 
     def _step(self, minibatch: Experience) -> dict[str, float]:
-        """Take one optimizer step; micro-batches weigh by their share of the tokens, so their size changes nothing."""
+        """Take one optimizer step; micro-batches weigh by their share of the tokens, so their size changes nothing.
+
+        Each rank takes its rows of the minibatch; the sum over ranks is what one process would have.
+        """
         self.optimizer.zero_grad()
         metrics: dict[str, float] = {}
-        for rows in torch.split(torch.arange(len(minibatch.mask)), self.settings.micro_batch_size):
+        for rows in torch.split(torch.tensor(own_rows(len(minibatch.mask))), self.settings.micro_batch_size):
             micro = minibatch.rows(rows)
             share = micro.mask.sum() / minibatch.mask.sum()
             for name, number in self._backward(micro, share).items():
                 metrics[name] = metrics.get(name, 0.0) + (share * number).item()
+        metrics = summed(metrics)
         for name, model in (("policy", self.models.policy), ("value", self.models.value_model)):
+            sum_gradients(trained(model))
             norm = nn.utils.clip_grad_norm_(trained(model), self.settings.max_grad_norm)
             metrics[f"{name}/grad_norm"] = norm.item()
         self.optimizer.step()
@@ -83,7 +90,12 @@ def new_learner(models: PpoModels, settings: PpoSettings, machine: MachineConfig
     models.policy.eval()
     models.value_model.eval()
     parameters = [*trained(models.policy), *trained(models.value_model)]
-    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, eps=ADAM_EPSILON, weight_decay=0.0)
+    optimizer: torch.optim.Optimizer
+    if machine.sharding == "none":
+        optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, eps=ADAM_EPSILON, weight_decay=0.0)
+    else:
+        adam, rate = torch.optim.AdamW, settings.learning_rate
+        optimizer = ZeroRedundancyOptimizer(parameters, adam, lr=rate, eps=ADAM_EPSILON, weight_decay=0.0)
     return Learner(models, optimizer, settings, machine)
 
 

@@ -2,7 +2,8 @@
 
 from pydantic import Field, model_validator
 
-from stemma.config import Settings
+from stemma.config import MachineConfig, Settings
+from stemma.errors import SettingsError
 from stemma.training.ppo_watch_settings import WatchSettings
 
 
@@ -53,3 +54,18 @@ class PpoSettings(Settings):
                 f"minibatches ({self.minibatches}) must not exceed rollouts ({self.rollouts}): lower it or sample more"
             )
         return self
+
+
+def check_processes(settings: PpoSettings, machine: MachineConfig) -> None:
+    """Raise SettingsError where the machine's processes cannot share an update."""
+    if machine.sharding == "zero3":
+        raise SettingsError(
+            "ppo takes no machine.sharding=zero3: sampling would fetch every layer's weights from all processes for "
+            "each token. Set it to zero2, or train with the dpo flow"
+        )
+    rows = settings.rollouts // settings.minibatches
+    if rows < machine.processes:
+        raise SettingsError(
+            f"a minibatch of ppo has {rows} responses (ppo.rollouts over ppo.minibatches), fewer than "
+            f"machine.processes ({machine.processes}); sample more, or lower one of the others"
+        )

@@ -4,7 +4,11 @@ Nothing else is kept, because everything else (prompts, seeds, learning rate) fo
 """
 
 from pathlib import Path
+from typing import Any
 
+from torch.distributed.optim import ZeroRedundancyOptimizer
+
+from stemma.stage.rank import is_first, wait_for_all
 from stemma.training.checkpoints import load_checkpoint, save_checkpoint
 from stemma.training.ppo_learner import Learner
 from stemma.training.ppo_watch import Watch
@@ -12,14 +16,21 @@ from stemma.training.trained_weights import copy_weights, trained_weights
 
 
 def save(learner: Learner, watch: Watch | None, folder: Path, update: int) -> None:
-    """Write a step checkpoint after an update."""
-    state = {
+    """Write a step checkpoint after an update: the first rank does, and the others wait for it."""
+    if isinstance(learner.optimizer, ZeroRedundancyOptimizer):
+        learner.optimizer.consolidate_state_dict()
+    if is_first():
+        save_checkpoint(folder, update, _state(learner, watch))
+    wait_for_all()
+
+
+def _state(learner: Learner, watch: Watch | None) -> dict[str, Any]:
+    return {
         "policy": trained_weights(learner.models.policy),
         "value_model": trained_weights(learner.models.value_model),
         "optimizer": learner.optimizer.state_dict(),
         "watch": watch.state() if watch else None,
     }
-    save_checkpoint(folder, update, state)
 
 
 def restore(learner: Learner, watch: Watch | None, folder: Path) -> int:
@@ -30,6 +41,6 @@ def restore(learner: Learner, watch: Watch | None, folder: Path) -> int:
     copy_weights(learner.models.policy, checkpoint.state["policy"])
     copy_weights(learner.models.value_model, checkpoint.state["value_model"])
     learner.optimizer.load_state_dict(checkpoint.state["optimizer"])
-    if watch:
+    if watch:  # of the first rank
         watch.restore(checkpoint.state["watch"])
     return checkpoint.step

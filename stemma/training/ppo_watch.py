@@ -16,6 +16,7 @@ from stemma.records.json_file import write_json
 from stemma.sampling.decoding import Decoding
 from stemma.sampling.rollouts import PpoModels
 from stemma.stage.door import Stage
+from stemma.stage.rank import is_first
 from stemma.training.ppo_learner import Learner
 from stemma.training.ppo_probe import Probe, load_probe
 from stemma.training.ppo_settings import PpoSettings
@@ -104,7 +105,9 @@ class Watch:
 def load_watch(
     models: PpoModels, tokenizer: PreTrainedTokenizerBase, decoding: Decoding, settings: PpoSettings, stage: Stage
 ) -> Watch | None:
-    """The watch over a stage's training, or None where it is switched off. Raises DataError as load_probe does."""
-    if not settings.watch.every:
+    """The watch over a stage's training; None where it is switched off, and on every rank but the first, which looks
+    for all. Raises DataError as load_probe does.
+    """
+    if not settings.watch.every or not is_first():
         return None
     return Watch(load_probe(models, tokenizer, decoding, settings, stage), settings.watch, settings.updates)

@@ -4,7 +4,7 @@ The loss is −log σ(score(chosen) − score(rejected)) (Ouyang et al. 2022, eq
 sum, which keeps scores centred on 0. A soft label's loss is the mean over both ways it may be, by their chances.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, pstdev
 from typing import Any
@@ -78,8 +78,7 @@ def train_reward_model(
     """
     seed_everything(stage.seed, stage.machine.threads)
     tokenizer = load_tokenizer(policy_folder)
-    model = _begin(policy_folder, settings, stage, earlier)
-    _fit(model, comparisons, tokenizer, settings, stage)
+    model = _fit(lambda: _begin(policy_folder, settings, stage, earlier), comparisons, tokenizer, settings, stage)
     save_scalar_model(model, tokenizer, output, policy_folder)
     context = context_of(model)
     del model  # its memory, and the trainer's, is free again
@@ -104,13 +103,14 @@ def _begin(
 
 
 def _fit(
-    model: PreTrainedModel | PeftModel,
+    build: Callable[[], PreTrainedModel | PeftModel],
     comparisons: Sequence[Comparison],
     tokenizer: PreTrainedTokenizerBase,
     settings: RewardSettings,
     stage: Stage,
-) -> None:
-    """Train the model; the trainer's memory is free again when this returns."""
+) -> PreTrainedModel | PeftModel:
+    """Build and train the model; the trainer's memory is free again when this returns."""
+    model = build()
     pairs = encode_pairs(tokenizer, comparisons, context_of(model))
     centering = settings.center_coefficient or None
     trainer = _SoftRewardTrainer(
@@ -126,7 +126,7 @@ def _fit(
         ),
         processing_class=tokenizer,
     )
-    train(trainer, stage, NAMES)
+    return train(trainer, stage, NAMES, build)
 
 
 def _scores(model: PreTrainedModel, pairs: Pairs, batch_size: int) -> tuple[list[float], list[float]]:

@@ -3,6 +3,7 @@
 from pydantic import Field, model_validator
 
 from stemma.config import LoraConfig, Settings, Tuning
+from stemma.errors import SettingsError
 
 LOGGING_STEPS = 10
 """Steps that one row of the history averages over."""
@@ -42,3 +43,18 @@ class TrainerSettings(Settings):
                 "pass takes as many rows"
             )
         return self
+
+
+def rows_a_forward(settings: TrainerSettings, name: str, processes: int) -> int:
+    """Rows that each process learns from in one forward pass of a stage.
+
+    Raises SettingsError where the processes cannot have as many each.
+    """
+    rows, left = divmod(settings.batch_size, settings.accumulation * processes)
+    if left:
+        raise SettingsError(
+            f"{name}.batch_size ({settings.batch_size}) must be a multiple of {name}.accumulation "
+            f"({settings.accumulation}) times machine.processes ({processes}), so that every process learns from as "
+            "many rows; change one of them"
+        )
+    return rows

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from datasets.arrow_dataset import Dataset
+from peft import PeftModel
+from transformers import PreTrainedModel
 from trl.trainer.sft_config import SFTConfig as SftArguments
 from trl.trainer.sft_trainer import SFTTrainer
 
@@ -28,7 +30,11 @@ def train_on_demonstrations(
     """
     seed_everything(stage.seed, stage.machine.threads)
     tokenizer = load_tokenizer(policy_folder)
-    policy = trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora)
+
+    def build() -> PreTrainedModel | PeftModel:
+        return trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora)
+
+    policy = build()
     rows = encode_demonstrations(tokenizer, demonstrations, context_of(policy))
     trainer = SFTTrainer(
         model=policy,
@@ -36,5 +42,5 @@ def train_on_demonstrations(
         train_dataset=Dataset.from_dict(rows),
         processing_class=tokenizer,
     )
-    train(trainer, stage, NAMES)
+    policy = train(trainer, stage, NAMES, build)
     save_policy(policy, tokenizer, stage.output, policy_folder)

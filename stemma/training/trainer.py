@@ -1,8 +1,8 @@
 """What every trainer of TRL is told, and how it is run: reporting, step checkpoints, resuming."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import nn
@@ -18,9 +18,14 @@ from transformers import (
 from stemma.errors import SettingsError
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
+from stemma.stage.rank import first_goes_on_alone, is_first, wait_for_all
 from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
 from stemma.training.finite import require_finite
-from stemma.training.settings import LOGGING_STEPS, TrainerSettings
+from stemma.training.settings import LOGGING_STEPS, TrainerSettings, rows_a_forward
+from stemma.training.sharding import gathered_weights, sharded_arguments
+from stemma.training.trained_weights import copy_weights
+
+M = TypeVar("M", bound=nn.Module)
 
 EVERY_TRAINER = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": "grad_norm"}
 """Numbers that every trainer logs: its name for each, and ours."""
@@ -29,10 +34,14 @@ EVERY_TRAINER = {"loss": "loss", "learning_rate": "learning_rate", "grad_norm": 
 def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
     """The arguments that all trainers share; what their libraries would choose by the machine is set here instead.
 
-    Raises SettingsError where several GPUs are visible: a stage runs on one, and the trainers would spread over all.
+    Raises SettingsError where the batch does not divide among the processes, or where a process sees several GPUs: it
+    trains on one, and the trainers would spread over all.
     """
     if stage.machine.device == "cuda" and torch.cuda.device_count() > 1:
-        raise SettingsError("a stage runs on one GPU, and several are visible; name one, as in CUDA_VISIBLE_DEVICES=0")
+        raise SettingsError(
+            "machine.processes is 1, and several GPUs are visible; raise it, or name one GPU, as in "
+            "CUDA_VISIBLE_DEVICES=0"
+        )
     return {
         "output_dir": str(_steps_folder(stage)),
         "seed": stage.seed,
@@ -41,7 +50,7 @@ def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
         "bf16": stage.machine.precision == "bf16",
         "learning_rate": settings.learning_rate,
         "num_train_epochs": settings.epochs,
-        "per_device_train_batch_size": settings.batch_size // settings.accumulation,
+        "per_device_train_batch_size": rows_a_forward(settings, stage.name, stage.machine.processes),
         "gradient_accumulation_steps": settings.accumulation,
         "warmup_steps": settings.warmup_steps,
         "weight_decay": settings.weight_decay,
@@ -59,21 +68,35 @@ def arguments(settings: TrainerSettings, stage: Stage) -> dict[str, Any]:
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
         "dataloader_pin_memory": stage.machine.device == "cuda",
+        **sharded_arguments(stage.machine),
     }
 
 
-def train(trainer: Trainer, stage: Stage, names: Mapping[str, str]) -> None:
-    """Train to the end, going on from the newest whole step checkpoint where a kill left one.
+def train(trainer: Trainer, stage: Stage, names: Mapping[str, str], build: Callable[[], M]) -> M:
+    """Train to the end, going on from the newest whole step checkpoint where a kill left one; return the trained model.
 
-    `names` maps the trainer's own names of numbers to ours. Raises TrainingError where a number is not finite.
+    `names` maps the trainer's own names of numbers to ours; `build` makes the model as it was before training, to hold
+    the weights that were divided among ranks. Only the first rank returns: the others end here. Raises TrainingError
+    where a number is not finite.
     """
-    drop_cut_short(_steps_folder(stage))
-    checkpoint = last_whole_checkpoint(_steps_folder(stage))
+    steps = _steps_folder(stage)
+    if is_first():
+        drop_cut_short(steps)
+    checkpoint = last_whole_checkpoint(steps)
     stage.progress.resume_from(step_of(checkpoint) if checkpoint else 0)
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Report(stage.progress, {**EVERY_TRAINER, **names}))
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    require_finite(cast("nn.Module", trainer.model), stage.progress, trainer.state.global_step, trainer.state.max_steps)
+    trained = cast("nn.Module", trainer.model)
+    require_finite(trained, stage.progress, trainer.state.global_step, trainer.state.max_steps)
+    if stage.machine.sharding == "none":
+        first_goes_on_alone()
+        return cast("M", trained)
+    weights = gathered_weights(trained)
+    first_goes_on_alone()
+    whole = build()
+    copy_weights(whole, weights)
+    return whole
 
 
 def _steps_folder(stage: Stage) -> Path:
@@ -110,5 +133,8 @@ class _Report(TrainerCallback):
         **given: Any,
     ) -> None:
         require_finite(given["model"], self._progress, state.global_step, state.max_steps)
-        mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        wait_for_all()  # each rank writes a part of it
+        if is_first():
+            mark_whole(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
+        wait_for_all()
         self._progress.kept(state.global_step)
