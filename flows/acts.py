@@ -73,8 +73,11 @@ def _resource(registry: Registry) -> dict[str, str]:
 
 
 def _verify(root: Path, index: Index, store: Store, model: Model) -> None:
+    from stemma.verification.bringing import bring_family
     from stemma.verification.verify import verify_family
 
+    # Whoever acts need not be the machine that trained.
+    bring_family(root, index, store, model)
     faults = verify_family(root, index, store, model, remote=store.remote is not None)
     if faults:
         told = "\n".join(f"  {fault.place}: {fault.words}; {fault.remedy}" for fault in faults[:5])

@@ -67,10 +67,17 @@ def keep_beginning(
     if beginning.again:
         say(f"run {workspace.name} goes on from what it began from")
         pull_raw(workspace)
-    elif is_deployed():
-        unseen = record_begun(workspace, flow_run_id(), facts)
-        if unseen:
-            say(f"no other machine could go on with this run, were this one to die: {unseen}")
+    else:
+        keep_settings(workspace, facts, say)
+
+
+def keep_settings(workspace: Workspace, facts: Mapping[str, str], say: Callable[[str], None]) -> None:
+    """Put on record what the workspace of a deployment's run holds, for whoever goes on with it."""
+    if not is_deployed():
+        return
+    unseen = record_begun(workspace, flow_run_id(), facts)
+    if unseen:
+        say(f"no other machine could go on with this run, were this one to die: {unseen}")
 
 
 def drop_beginning(root: Path) -> None:

@@ -6,6 +6,7 @@ import subprocess
 from flows.settings import FlowMachineConfig, FlowSettings, stage_values
 from stemma.config import MachineConfig
 from stemma.stage.definition import StageDefinition
+from stemma.stage.resources import needs_of
 
 
 def resolve(machine: FlowMachineConfig) -> MachineConfig:
@@ -23,11 +24,9 @@ def machine_kind(settings: FlowSettings) -> str:
 
 
 def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
-    """How many GPUs a stage takes: none on a CPU, and none where nothing of it depends on the machine."""
-    values = stage_values(settings)
-    if values["machine"]["device"] == "cpu" or "machine" not in stage.params:
-        return 0
-    return int(values["machine"].get("processes", 1))
+    """How many GPUs a stage takes."""
+    needs = needs_of(stage.section, stage_values(settings))
+    return needs.slots if needs.device == "cuda" else 0
 
 
 def _has_usable_gpu() -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -11,7 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
 from flows.announcing import announce_plan
-from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning
+from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning, keep_settings
 from flows.display import Display
 from flows.dry_run import Planned, plan_only
 from flows.hardware import machine_kind
@@ -28,13 +29,14 @@ from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import stage_environment
 from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
-from stemma.lineage.locks import lock
 from stemma.lineage.registering import register_shared
 from stemma.lineage.runs import run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.stage.definition import ARTIFACTS
+from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
+from stemma.stage.slots import in_line
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -70,6 +72,7 @@ def run_pipeline(
     settings = beginning.settings
     with (
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
+        in_line(name, runtime.flow_run.scheduled_start_time.timestamp()),
         Display() as display,
         Projection(root, display.say) as projection,
         asked_people(root, settings, name) as people,
@@ -81,11 +84,12 @@ def run_pipeline(
             this_round = this_round and this_round.as_begun(beginning.facts)
         else:
             take_inputs(root, workspace.path, this_round)
-        keep_beginning(beginning, workspace, this_round.named() if this_round else {}, display.say)
+        facts = this_round.named() if this_round else {}
+        keep_beginning(beginning, workspace, facts, display.say)
         log, waited = get_run_logger().info, people is not None and people.were_asked()
         runner = StageRunner(
             workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root),
-            Spending(root, name), waited, exchange,
+            Spending(root, name), partial(keep_settings, workspace, facts, display.say), waited, exchange,
         )  # fmt: skip
         ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people, this_round))
     if isinstance(ended, Halt):

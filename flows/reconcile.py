@@ -1,4 +1,4 @@
-"""Bring what MLflow shows, and what Prefect has heard, in step with Git and DVC."""
+"""Bring what MLflow shows, and what Prefect has heard, in step with Git and DVC; remove what dead runs left behind."""
 
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from flows.pages import show_act
 from flows.prefect_file import read_prefect_file
 from flows.round_events import announce_data
 from flows.settings import ProjectSettings, stage_values
+from stemma.cleanup.leftovers import sweep_leftovers, sweep_remote
+from stemma.errors import WorkspaceError
 from stemma.lineage.git import find_project
 
 
 @flow(name="reconcile", flow_run_name="reconcile")
 def reconcile(drop_unknown: bool = False) -> list[str]:
-    """Rebuild or repair what MLflow shows; return what it says that Git and DVC do not.
+    """Rebuild or repair what MLflow shows, and remove what dead runs left; return what MLflow says and Git does not.
 
     It also tells Prefect of new raw data, where prefect.yaml has them start a round.
 
@@ -23,6 +25,8 @@ def reconcile(drop_unknown: bool = False) -> list[str]:
     from stemma.view import reconcile as view
 
     say, root = get_run_logger().info, find_project(Path.cwd())
+    for left in (*sweep_leftovers(root).words(), *_swept_remote(root)):
+        say(left)
     if read_prefect_file(root).retrain_on.data_changed and announce_data(root):
         say("the raw data are new; a round is to start")
     report = view.reconcile(root, stage_values(ProjectSettings()), drop_unknown, say=say)
@@ -30,3 +34,10 @@ def reconcile(drop_unknown: bool = False) -> list[str]:
     told = "\n".join([words, *report.mended, *report.unmended])
     show_act("reconcile", "MLflow in step with Git and DVC", told, get_run_logger().warning)
     return list(report.unmended)
+
+
+def _swept_remote(root: Path) -> list[str]:
+    try:
+        return sweep_remote(root).words()
+    except WorkspaceError as error:
+        return [f"step checkpoints that are too old stay on the DVC remote until it answers: {error}"]

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows.stack import LOOPBACK, MLFLOW_PORT, answers
+from stemma.stage.offer import offer_of_machine
 from stemma.view.store import ADDRESS, tracking_uri
 
 PREFECT_API = "PREFECT_API_URL"
 MLFLOW_BACKEND = "MLFLOW_BACKEND_STORE_URI"
 POOLS = ("cpu", "gpu")
+TRAINING = "gpu"
+"""The pool of the runs that train; a machine without a GPU that takes them trains on its CPU."""
 
 SECONDS_BETWEEN_BEATS = 30
 """Of a flow run's heartbeat; Prefect allows no fewer."""
@@ -136,8 +139,15 @@ def _worker(root: Path, pool: str) -> Service:
     # A name of its own for each clone, the same after a restart.
     name = f"{socket.gethostname()}-{hashlib.sha256(str(root).encode()).hexdigest()[:6]}-{pool}"
     command = [_program("prefect"), "worker", "start", "--pool", pool, "--type", "process", "--name", name]
+    if pool == TRAINING:
+        command += ["--limit", str(runs_at_once())]
     log = _log(root, f"worker-{pool}")
     return Service(f"worker-{pool}", command, log, lambda: _says(log, "started!"))
+
+
+def runs_at_once() -> int:
+    """How many runs that train this machine takes at once: one for each slot, and one that gets ready meanwhile."""
+    return 1 + (len(offer_of_machine("cuda").slots) or len(offer_of_machine("cpu").slots))
 
 
 def _mlflow_is_elsewhere() -> bool:

@@ -12,6 +12,7 @@ from stemma.config import MachineConfig, Settings, Values, merged, parse_overrid
 from stemma.errors import SettingsError
 from stemma.promotion.settings import PromotionConfig
 from stemma.stage.definition import PARAMS_FILE
+from stemma.stage.resources import ResourcesConfig
 from tasks.ai_label import AiLabelConfig
 from tasks.base import BaseConfig
 from tasks.data import DataConfig
@@ -91,6 +92,8 @@ class FlowSettings(Settings):
     """Where the finished policy is registered."""
     budget: BudgetConfig = BudgetConfig()
     """What a run may spend."""
+    resources: ResourcesConfig = ResourcesConfig()
+    """What its stages need of the machine."""
 
 
 class RlhfSettings(FlowSettings):

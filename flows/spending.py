@@ -57,14 +57,20 @@ class Spending:
         return {stage: one.seconds for stage, one in known.items() if one.whole}
 
     @contextmanager
-    def count(self, stage: str, key: str, gpus: int, ran: Callable[[], bool]) -> Iterator[None]:
-        """Count the time of a stage, known by a key that begins with its name, as soon as it is at work."""
+    def count(
+        self, stage: str, key: str, gpus: int, ran: Callable[[], bool], waited: Callable[[], float]
+    ) -> Iterator[None]:
+        """Count the time of a stage, known by a key that begins with its name, as soon as it is at work.
+
+        What it waited for its slots does not count.
+        """
         self._present[stage], self._is_first = key, key not in self._spent
         before, began, over = self._spent.get(key, Spent()), time.monotonic(), threading.Event()
 
         def note() -> None:
             if ran():
-                self._change(key, seconds=before.seconds + time.monotonic() - began, gpus=gpus)
+                seconds = max(time.monotonic() - began - waited(), 0.0)
+                self._change(key, seconds=before.seconds + seconds, gpus=gpus)
 
         def note_now_and_then() -> None:
             while not over.wait(SECONDS_BETWEEN_NOTES):

@@ -6,7 +6,7 @@ import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from stemma.lineage.locks import try_lock
+from stemma.stage.locks import try_lock
 from stemma.view.store import ADDRESS
 
 LOOPBACK = "127.0.0.1"

@@ -9,20 +9,22 @@ from dataclasses import dataclass, field
 from flows.budget import GRACE, refuse_more, seconds_left
 from flows.display import Display
 from flows.hardware import gpus_of
+from flows.memory import remedy, with_less_at_once
 from flows.pictures import show_pictures
 from flows.projection import Projection
-from flows.settings import FlowSettings, section
+from flows.settings import FlowSettings, section, stage_values
 from flows.spending import Spending
 from flows.watch import Event, Watch
-from stemma.errors import StemmaError
+from stemma.config import write_yaml
+from stemma.errors import OutOfMemoryError, StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
 from stemma.lineage.exchange import Exchange
 from stemma.lineage.explain import explain
-from stemma.lineage.locks import lock
 from stemma.lineage.runs import Run, artifact_id, lock_entry, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
 from stemma.stage.deadline import DEADLINE_VARIABLE, UNLIMITED, Deadline
-from stemma.stage.definition import scratch_name
+from stemma.stage.definition import PARAMS_FILE, scratch_name
+from stemma.stage.locks import lock
 from stemma.view.live_run import MlflowView
 
 
@@ -42,6 +44,8 @@ class StageRunner:
     """Why an artifact is tainted, by DVC id: what was forgotten on request must not come back unseen."""
     spending: Spending
     """What the run has spent."""
+    keep_settings: Callable[[], None]
+    """Puts the workspace's settings on record, because they changed after the run began."""
     has_waited: bool = False
     """Whether this run waited for people, and now begins anew: what no run on record made, it made before."""
     exchange: Exchange | None = None
@@ -54,12 +58,19 @@ class StageRunner:
     def run(self, stage: str) -> str:
         """Bring a stage up to date and return its artifact's DVC id.
 
+        One that trains and does not fit the memory is run again with less at once.
         Raises StemmaError with the stage's own message where it fails.
         """
+        while True:
+            try:
+                return self._attempt(stage)
+            except OutOfMemoryError as error:
+                self._take_less_at_once(stage, error)
+
+    def _attempt(self, stage: str) -> str:
         definition = self.pipeline.definitions[stage]
         folder = self.workspace.root / ".stemma" / "scratch"
-        values = section(self.settings, definition.cmd.split()[2].removeprefix("tasks."))
-        self.projection.post(MlflowView.begin_stage, stage, values)
+        self.projection.post(MlflowView.begin_stage, stage, section(self.settings, definition.section))
         scratch = folder / scratch_name(self.workspace.path, definition)
         with lock(scratch.with_name(f"{scratch.name}.flow.lock")):
             check_disk(self.workspace.root)
@@ -69,6 +80,20 @@ class StageRunner:
             if self.exchange:
                 self.exchange.end(self.pipeline, stage, scratch, ran=stage in self.ran)
             return made
+
+    def _take_less_at_once(self, stage: str, error: OutOfMemoryError) -> None:
+        """Change the run's settings so that the stage takes less memory, and put them on record.
+
+        Raises OutOfMemoryError where nothing is left to change.
+        """
+        name = self.pipeline.definitions[stage].section
+        smaller = with_less_at_once(self.settings, name)
+        if smaller is None:
+            raise OutOfMemoryError(f"{error}\n{remedy(self.settings, name)}") from error
+        self.settings, words = smaller
+        write_yaml(self.workspace.path / PARAMS_FILE, {name: stage_values(self.settings)[name]})
+        self.say(f"{error}\n{stage} is run again with {words}; a step learns from as many rows as before")
+        self.keep_settings()
 
     def _reproduce(self, stage: str, key: str) -> str:
         logs = self.workspace.logs
@@ -80,12 +105,13 @@ class StageRunner:
         )
         began, gpus = time.monotonic(), gpus_of(self.settings, self.pipeline.definitions[stage])
         try:
-            with self.spending.count(stage, key, gpus, lambda: watch.ran), watch:
+            with self.spending.count(stage, key, gpus, lambda: watch.ran, watch.waited), watch:
                 self._set_deadline(gpus)
                 self.pipeline.reproduce(stage)
         except StageFailedError as error:
             refuse_more(self.settings.budget, self.spending.total(), self.workspace.name, stage, watch.error)
-            raise StemmaError(f"{stage} failed. {watch.error or self._last_words(stage, error)}") from error
+            kind = OutOfMemoryError if watch.kind == OutOfMemoryError.__name__ else StemmaError
+            raise kind(f"{stage} failed. {watch.error or self._last_words(stage, error)}") from error
         finally:
             self.display.end_stage()
         entry = self.pipeline.locked(stage)
@@ -95,7 +121,8 @@ class StageRunner:
         if watch.ran:
             self.ran.append(stage)
             self.display.done(stage)
-            self.say(f"{stage} done in {time.monotonic() - began:.0f} s")
+            waited = f", after it waited {watch.waited():.0f} s for its slot" if watch.waited() >= 1 else ""
+            self.say(f"{stage} done in {time.monotonic() - began - watch.waited():.0f} s{waited}")
             self._record_ran(stage, entry)
             self.spending.made(stage, sum(out.get("size", 0) for out in entry["outs"]))
         elif self.has_waited and maker_of(self.earlier, stage, artifact_id(entry)) is None:
@@ -138,6 +165,8 @@ class StageRunner:
         for event in events:
             if "resumed" in event:
                 self.spending.resumed(stage)
+            if "waits" in event:
+                self.say(f"{stage} {event['waits']}")
             if "say" in event:
                 self.say(f"{stage}: {event['say']}")
         if steps:

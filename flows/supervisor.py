@@ -14,9 +14,10 @@ from flows.child import last_words
 from flows.kept import Kept
 from flows.services import Service, Wanted, elsewhere, servers, worker_environment, workers
 from flows.stack import Stack, stack_file, stack_lock, write_stack
+from stemma.cleanup.leftovers import sweep_leftovers
 from stemma.errors import ServiceError
 from stemma.lineage.git import find_project
-from stemma.lineage.locks import try_lock
+from stemma.stage.locks import try_lock
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
@@ -42,6 +43,8 @@ class Supervisor:
         self._begin(servers(self._root, self._wanted), {})
         if not self._wanted.only_workers:
             self._deploy(told)
+        for words in sweep_leftovers(self._root).words():
+            say(words)
         self._begin(workers(self._root, self._wanted), told)
         self._tell("ready")
         while True:

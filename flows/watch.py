@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,15 @@ class Watch:
         self._read = 0
         self.ran = False
         self.error = ""
+        self.kind = ""
+        """What kind of error it was: the name of its class."""
+        self._waited = 0.0
+        self._waits_since: float | None = None
+
+    def waited(self) -> float:
+        """How many seconds the stage has waited for its slots, until now."""
+        since = self._waits_since
+        return self._waited + (time.monotonic() - since if since is not None else 0.0)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -47,9 +57,17 @@ class Watch:
             self._started()
         fresh = self._fresh()
         for event in fresh:
-            self.error = event.get("error", self.error)
+            self._note(event)
         if fresh:
             self._handle(fresh)
+
+    def _note(self, event: Event) -> None:
+        if "error" in event:
+            self.error, self.kind = event["error"], event["kind"]
+        if "waits" in event and self._waits_since is None:
+            self._waits_since = time.monotonic()
+        if "waited" in event:
+            self._waited, self._waits_since = self._waited + event["waited"], None
 
     def _fresh(self) -> list[Event]:
         if not self._events.exists():

@@ -8,6 +8,7 @@ StemmaError
 ├── ServiceError      a server or a port cannot be used
 ├── LabelError        the label store cannot be used, or it cannot do what was asked of it
 ├── TrainingError     training diverged, or what it made is no better than chance
+├── OutOfMemoryError  a stage does not fit the memory
 └── BudgetError       a run has spent its budget
 
 Each message names the thing, the place and the remedy. The command line prints it without a traceback and exits with
@@ -45,6 +46,10 @@ class LabelError(StemmaError):
 
 class TrainingError(StemmaError):
     """Training diverged, or what it made is no better than chance."""
+
+
+class OutOfMemoryError(StemmaError):
+    """A stage does not fit the memory of the machine, or of its GPU."""
 
 
 class BudgetError(StemmaError):

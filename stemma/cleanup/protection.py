@@ -10,11 +10,11 @@ from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.git import Git
 from stemma.lineage.index import Derivation, Index, Input
-from stemma.lineage.locks import try_lock
 from stemma.lineage.names import Model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registered, Registry, models
 from stemma.lineage.tracked import in_commit, in_folder, named_in, raw_inputs
+from stemma.stage.locks import try_lock
 
 RUNS_AT_ONCE = 200
 

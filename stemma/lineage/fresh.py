@@ -9,12 +9,12 @@ from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.dvc import use_cache
 from stemma.lineage.environment import stage_environment
 from stemma.lineage.git import Git
-from stemma.lineage.locks import lock, try_lock
 from stemma.lineage.raw_files import raw_files
 from stemma.lineage.store import Store
 from stemma.lineage.tracked import INPUTS
 from stemma.lineage.workspace import check_disk, sweep
 from stemma.stage.definition import ARTIFACTS, METRICS
+from stemma.stage.locks import lock, try_lock
 
 
 @contextmanager

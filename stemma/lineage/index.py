@@ -17,8 +17,8 @@ from stemma.lineage.clone import fetch_hint
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.git import Git
 from stemma.lineage.index_filling import VERSION, fill, is_data
-from stemma.lineage.locks import lock
 from stemma.lineage.runs import Run, read_trailers
+from stemma.stage.locks import lock
 
 __all__ = ["Derivation", "Descendant", "Index", "Input", "RawInput", "is_data", "open_index"]
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

@@ -5,8 +5,16 @@ from pathlib import Path
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import ChainMovedError
 from stemma.lineage.git import Git
-from stemma.lineage.registry import TRIES, Registry, Version
-from stemma.lineage.sharing import DivergedError, SilentRemoteError, hand_on, take_over
+from stemma.lineage.registry import MODELS, TRIES, Registry, Version
+from stemma.lineage.sharing import (
+    SECONDS_TO_ANSWER,
+    DivergedError,
+    SilentRemoteError,
+    hand_on,
+    shared_through,
+    take_over,
+)
+from stemma.lineage.start import fetch_record
 
 REJOINING = "refs/stemma/rejoining/"
 
@@ -35,6 +43,24 @@ def register_shared(root: Path, model: str, run: str, commit: str, stage: str, a
             return version, str(error)
         return version, ""
     raise WorkspaceError(f"{registry.ref} moves all the time on the Git remote; try again when fewer runs end at once")
+
+
+def catch_up_all(root: Path) -> None:
+    """Take over every run and every registered model that the Git remote has, where the project is shared.
+
+    Raises SilentRemoteError where the remote does not answer, DivergedError as catch_up does.
+    """
+    remote = shared_through(root)
+    if remote is None:
+        return
+    unheard = fetch_record(root)
+    if unheard:
+        raise SilentRemoteError(
+            f"Git remote {remote} does not answer, so what others did is not known; try again when it does: {unheard}"
+        )
+    listed = Git(root).run("ls-remote", remote, f"{MODELS}*", timeout=SECONDS_TO_ANSWER)
+    for line in listed.splitlines():
+        catch_up(root, Registry(root, line.split("\t")[1].removeprefix(MODELS)))
 
 
 def catch_up(root: Path, registry: Registry) -> None:

@@ -8,11 +8,13 @@ import re
 import shutil
 import tarfile
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from stemma.errors import WorkspaceError
 from stemma.lineage.answering import answering
+from stemma.lineage.store import written_at
 from stemma.stage.progress import ROWS
 from stemma.stage.steps import WRITING, resumable
 
@@ -102,6 +104,19 @@ class RemoteSteps:
         with answering(f"the step checkpoint of {name}"):
             if self._fs.exists(folder):
                 self._fs.remove(folder, recursive=True)
+
+    def older_than(self, when: datetime) -> list[str]:
+        """The scratch folders whose packs were all written before then, sorted; one of unknown age is not among them.
+
+        Raises WorkspaceError where the remote does not answer.
+        """
+        with answering("the step checkpoints"):
+            files = self._fs.find(self._path) if self._fs.exists(self._path) else []
+            young: dict[str, bool] = {}
+            for file in files:
+                name, written = file.rsplit("/", 2)[1], written_at(self._fs.info(file))
+                young[name] = young.get(name, False) or written is None or written >= when
+        return sorted(name for name, is_young in young.items() if not is_young)
 
     def _numbers(self, name: str) -> list[int]:
         """The numbers of the packs that are whole."""

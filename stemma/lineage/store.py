@@ -125,12 +125,7 @@ class Place:
 
     def written(self, oid: str) -> datetime | None:
         """When an object was written; None where the place does not tell."""
-        told = self._told(self._odb.fs.info, self.path(oid))
-        keys = ("mtime", "LastModified", "last_modified", "updated")
-        when = next((told[key] for key in keys if told.get(key) is not None), None)
-        if isinstance(when, int | float):
-            return datetime.fromtimestamp(when, tz=UTC)
-        return when if isinstance(when, datetime) else None
+        return written_at(self._told(self._odb.fs.info, self.path(oid)))
 
     def delete(self, oid: str) -> int:
         """Remove an object; returns the bytes it took."""
@@ -256,3 +251,12 @@ class Store:
         from dvc.repo import Repo
 
         return Repo(str(self._root))
+
+
+def written_at(told: Mapping[str, Any]) -> datetime | None:
+    """When a file was written, by what its file system tells of it; None where it does not tell."""
+    keys = ("mtime", "LastModified", "last_modified", "updated")
+    when = next((told[key] for key in keys if told.get(key) is not None), None)
+    if isinstance(when, int | float):
+        return datetime.fromtimestamp(when, tz=UTC)
+    return when if isinstance(when, datetime) else None

@@ -11,11 +11,11 @@ from stemma.config import Values, write_yaml
 from stemma.errors import DataError, WorkspaceError
 from stemma.lineage.dvc import default_remote, run_dvc, share_cache
 from stemma.lineage.git import Git
-from stemma.lineage.locks import lock, try_lock
 from stemma.lineage.runs import Run
 from stemma.lineage.start import Start
 from stemma.lineage.tracked import INPUTS
 from stemma.stage.definition import PARAMS_FILE
+from stemma.stage.locks import lock, try_lock
 
 DATA = "inputs/data"
 """The user's files, under a workspace."""

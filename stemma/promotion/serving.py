@@ -8,10 +8,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
 from stemma.errors import ArtifactError, StemmaError
-from stemma.lineage.locks import lock
 from stemma.lineage.registry import Registry
 from stemma.lineage.served import copy_of, link_of, served_artifact
 from stemma.lineage.store import Store
+from stemma.stage.locks import lock
 
 CHUNK = 1 << 20
 

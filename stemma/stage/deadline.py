@@ -32,6 +32,14 @@ class Deadline(NamedTuple):
     def __str__(self) -> str:
         return f"{self.keep_and_stop} {self.stop}"
 
+    def postponed(self, seconds: float) -> Self:
+        """The same so much later: time in which a stage waits is no work of its own."""
+        return type(self)(self.keep_and_stop + seconds, self.stop + seconds)
+
+    def tell(self) -> None:
+        """Say so in the environment, for this process and those that it starts."""
+        os.environ[DEADLINE_VARIABLE] = str(self) if self.keep_and_stop < UNLIMITED else ""
+
     def is_over(self) -> bool:
         """Whether the budget is spent."""
         return time.monotonic() >= self.keep_and_stop

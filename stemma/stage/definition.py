@@ -34,6 +34,11 @@ class StageDefinition:
     """Names of the artifacts it is made from."""
 
     @property
+    def section(self) -> str:
+        """Its section of params.yaml, which is named after its module."""
+        return self.cmd.split()[2].removeprefix("tasks.")
+
+    @property
     def artifact(self) -> Path:
         """The folder that the stage makes."""
         return ARTIFACTS / self.name

@@ -4,7 +4,6 @@ It reads the settings, checks the inputs' bytes, gives the stage an empty folder
 done moves that folder into place: an artifact is whole or it is not there.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
-from stemma.errors import ArtifactError, SettingsError, StemmaError
+from stemma.errors import ArtifactError, BudgetError, SettingsError, StemmaError
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -27,9 +26,12 @@ from stemma.stage.definition import (
     scratch_name,
 )
 from stemma.stage.full_disk import telling_a_full_disk
+from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
+from stemma.stage.out_of_memory import telling_out_of_memory
 from stemma.stage.progress import Progress, append_event
+from stemma.stage.slots import slots_for
 
 C = TypeVar("C", bound=Settings)
 SCRATCH_VARIABLE = "STEMMA_SCRATCH"
@@ -73,11 +75,9 @@ def run_stage(
     if FLOW_PID_VARIABLE in os.environ:
         end_with(int(os.environ[FLOW_PID_VARIABLE]))
         _log_to_file(name)
-    deadline = Deadline.from_environment()
-    deadline.enforce(lambda why: _stop(name, why))
     try:
-        deadline.check("it was not begun")
-        with telling_a_full_disk(Path.cwd()):
+        Deadline.from_environment().check("it was not begun")
+        with telling_a_full_disk(Path.cwd()), telling_out_of_memory():
             _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
@@ -95,24 +95,27 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
     inputs = {dep: ARTIFACTS / dep for dep in definition.inputs}
     for folder in inputs.values():
         verify_manifest(folder)
-    with _scratch(definition) as scratch, _new_folder(definition.artifact) as output:
+    with _scratch(definition) as scratch:
         progress = Progress(name, scratch, events_file(name))
-        with telling_a_full_disk(output, scratch):  # before the folder goes, and frees some space
+        with (
+            slots_for(name, section, params, progress),
+            _new_folder(definition.artifact) as output,
+            telling_a_full_disk(output, scratch),  # before the folder goes, and frees some space
+        ):
+            progress.enforce_deadline(lambda why: _stop(name, why))
             metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
             progress.write_history(output)
             write_manifest(output, name, inputs)
-        if metrics is not None:
-            _write_metrics(name, metrics)
+            if metrics is not None:
+                _write_metrics(name, metrics)
 
 
 @contextmanager
 def _scratch(definition: StageDefinition) -> Iterator[Path]:
     root = Path(os.environ.get(SCRATCH_VARIABLE, ".stemma/scratch"))
     folder = root / scratch_name(Path.cwd(), definition)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (root / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        folder.mkdir(parents=True, exist_ok=True)
+    with lock(root / f"{folder.name}.lock"):
+        folder.mkdir(exist_ok=True)
         yield folder
         shutil.rmtree(folder)
 
@@ -138,21 +141,22 @@ def _write_metrics(name: str, metrics: Mapping[str, float]) -> None:
 
 
 def _fail(name: str, error: StemmaError) -> NoReturn:
-    _tell(name, str(error))
+    _tell(name, error)
     sys.exit(ERROR_STATUS)
 
 
 def _stop(name: str, why: str) -> NoReturn:
     """End the process from any thread; the folder that was being filled goes with the workspace."""
-    _tell(name, why)
+    _tell(name, BudgetError(why))
     os._exit(ERROR_STATUS)
 
 
-def _tell(name: str, fault: str) -> None:
-    print(f"{name}: {fault}", file=sys.stderr, flush=True)
+def _tell(name: str, error: StemmaError) -> None:
+    """Leave word of a fault: for people, and its kind for the flow."""
+    print(f"{name}: {error}", file=sys.stderr, flush=True)
     events = events_file(name)
     if events:
-        append_event(events, {"error": fault})
+        append_event(events, {"error": str(error), "kind": type(error).__name__})
 
 
 def events_file(name: str) -> Path | None:

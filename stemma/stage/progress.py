@@ -8,7 +8,7 @@ import csv
 import json
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,22 @@ class Progress:
         self._emit({"say": text})
         if not self._events:
             print(f"{self._stage}: {text}", flush=True)
+
+    def waits(self, text: str) -> None:
+        """Tell whoever watches what the stage waits for before it begins."""
+        self._emit({"waits": text})
+        if not self._events:
+            print(f"{self._stage} {text}", flush=True)
+
+    def waited(self, seconds: float) -> None:
+        """Note that the stage begins now and has waited so long, in which its budget was not touched."""
+        self._deadline = self._deadline.postponed(seconds)
+        self._deadline.tell()
+        self._emit({"waited": seconds})
+
+    def enforce_deadline(self, stop: Callable[[str], None]) -> None:
+        """Call `stop` with a reason, from a thread, once the stage must stop wherever it is."""
+        self._deadline.enforce(stop)
 
     def wants_checkpoint(self) -> bool:
         """Whether a step checkpoint should be written now, out of turn, because the stage must stop."""

@@ -33,7 +33,7 @@ class Hashed:
 
 
 @dataclass(frozen=True)
-class _Wanted:
+class Wanted:
     """Where an object belongs."""
 
     member: Member
@@ -46,8 +46,8 @@ def check_bytes(subject: Subject, remote: bool) -> Hashed:
     Raises WorkspaceError where the remote does not answer, or there is none.
     """
     places = [subject.store.cache, *([_remote(subject)] if remote else [])]
-    listings = _listings(subject, places)
-    wanted = _wanted(subject, listings)
+    listings = listings_of(subject, places)
+    wanted = wanted_objects(subject, listings)
     cached = _hash(places[0], list(wanted), subject.say)
     good = {oid: digest for oid, digest in cached.items() if digest and digest.fits(oid)}
     manifests = read_manifests(subject.store.cache, listings, good)
@@ -73,7 +73,7 @@ def _remote(subject: Subject) -> Place:
     return subject.store.remote
 
 
-def _listings(subject: Subject, places: Collection[Place]) -> dict[str, dict[str, str]]:
+def listings_of(subject: Subject, places: Collection[Place]) -> dict[str, dict[str, str]]:
     """Each artifact's list of files, from the first place that has a good one; also of a raw folder that DVC keeps."""
     found = {}
     for member in subject.members:
@@ -90,16 +90,16 @@ def _listings(subject: Subject, places: Collection[Place]) -> dict[str, dict[str
     return found
 
 
-def _wanted(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> dict[str, _Wanted]:
+def wanted_objects(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> dict[str, Wanted]:
     """Every object of the family, under the member nearest to raw data that holds it."""
-    wanted: dict[str, _Wanted] = {}
+    wanted: dict[str, Wanted] = {}
     for member in subject.members:
         if member.derivation or member.dvc_id in listings:
             path = LISTING if member.dvc_id.endswith(".dir") else ""
-            wanted.setdefault(member.dvc_id, _Wanted(member, path))
+            wanted.setdefault(member.dvc_id, Wanted(member, path))
         files = {file.path: file.md5 for file in subject.raw.get(member.dvc_id) or () if file.cached}
         for path, oid in (listings.get(member.dvc_id) or files).items():
-            wanted.setdefault(oid, _Wanted(member, path))
+            wanted.setdefault(oid, Wanted(member, path))
     return wanted
 
 
@@ -141,7 +141,7 @@ def _raw_faults(subject: Subject, listings: Mapping[str, Mapping[str, str]]) -> 
 def _object_faults(
     subject: Subject,
     place: Place,
-    wanted: Mapping[str, _Wanted],
+    wanted: Mapping[str, Wanted],
     found: Mapping[str, Digest | None],
     manifests: Mapping[str, Manifest],
 ) -> Iterator[Fault]:

@@ -15,11 +15,11 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from stemma.config import Values
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
-from stemma.lineage.locks import lock
 from stemma.lineage.registry import Version
 from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
+from stemma.stage.locks import lock
 from stemma.view.facts import Facts
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_uri
@@ -92,9 +92,14 @@ class MlflowView:
 
     @_tolerant
     def begin_stage(self, stage: str, settings: Mapping[str, Any]) -> None:
-        """Open a stage's child run with its settings, as parameters and as a file."""
+        """Open a stage's child run with its settings, as parameters and as a file.
+
+        Where the stage is run again with other settings, the child run of before has failed.
+        """
         if stage in self.told_before:
             return
+        if stage in self.children:
+            self._store.client.set_terminated(self.children[stage], "FAILED")
         tags = {PARENT: self.parent, "stemma.stage": stage}
         self.children[stage] = self._store.begin_run(stage, tags)
         self._store.log_settings(self.children[stage], dict(settings))

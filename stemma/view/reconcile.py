@@ -8,9 +8,10 @@ from pathlib import Path
 from stemma.config import Values
 from stemma.errors import StemmaError
 from stemma.lineage.index import Index, open_index
-from stemma.lineage.locks import lock
+from stemma.lineage.registering import catch_up_all
 from stemma.lineage.registry import Version, models
 from stemma.lineage.store import Store
+from stemma.stage.locks import lock
 from stemma.view.difference import Difference
 from stemma.view.facts import Facts
 from stemma.view.registry import LOCK, ShownModel
@@ -42,8 +43,10 @@ def reconcile(
     """Rebuild or repair the view in MLflow; `say` hears of each difference as it is mended.
 
     `defaults` are the settings' defaults, for the pages of family trees. With `drop_unknown` versions that Git does not
-    have are removed. Raises ServiceError where MLflow does not answer.
+    have are removed. What other clones did is heard first, for it would be taken for unknown otherwise. Raises
+    ServiceError where MLflow does not answer, SilentRemoteError where the Git remote does not.
     """
+    catch_up_all(root)
     with answering(tracking_uri(root)), closing(open_index(root)) as index, Store(root) as store:
         mlflow = MlflowStore(root)
         runs = ShownRuns(root, mlflow, Facts(root, index, store))

@@ -5,8 +5,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from stemma.lineage.locks import try_lock
 from stemma.lineage.runs import MODEL_STAGES, Run
+from stemma.stage.locks import try_lock
 from stemma.view.difference import (
     Bytes,
     Difference,

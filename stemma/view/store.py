@@ -13,8 +13,8 @@ from stemma.errors import ServiceError
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import flat
 from stemma.lineage.index import is_data
-from stemma.lineage.locks import lock
 from stemma.lineage.runs import MODEL_STAGES
+from stemma.stage.locks import lock
 
 EXPERIMENT = "stemma"
 PARENT = "mlflow.parentRunId"

@@ -49,7 +49,16 @@ def test_params_hold_every_setting_of_every_section() -> None:
         key: set(value) for key, value in settings.items() if isinstance(value, dict)
     }
     sections = {module_of(stage).removeprefix("tasks.") for stage in STAGES.values()}
-    assert set(params) == sections | {"seed", "machine", "registry", "promotion", "human", "budget", "round"}
+    assert set(params) == sections | {
+        "seed",
+        "machine",
+        "registry",
+        "promotion",
+        "human",
+        "budget",
+        "resources",
+        "round",
+    }
 
 
 def test_each_stage_depends_on_its_own_section_and_the_seed() -> None:

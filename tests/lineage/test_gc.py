@@ -17,11 +17,11 @@ from stemma.cleanup.gc import Plan, carry_out, page, plan_gc
 from stemma.cli import main
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.index import Index
-from stemma.lineage.locks import try_lock
 from stemma.lineage.names import Model, find_model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Place, Store
+from stemma.stage.locks import try_lock
 from tests.family import FamilyProject, Made, copy_of
 from tests.history import STAGES, closure
 from tests.killing import Write, killed_before

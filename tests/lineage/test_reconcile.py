@@ -9,9 +9,11 @@ import pytest
 from mlflow import MlflowClient
 
 from stemma.cli import main
-from stemma.lineage.locks import lock
+from stemma.lineage.git import Git
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
+from stemma.lineage.sharing import SilentRemoteError
+from stemma.stage.locks import lock
 from stemma.view.reconcile import Report, follow, reconcile
 from stemma.view.store import MlflowStore
 from tests.family import FamilyProject
@@ -218,3 +220,17 @@ def test_following_never_waits_for_a_server_that_is_down(root: Path, monkeypatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/none.db")
     assert "`stemma reconcile` makes it" in str(follow(root, "policy"))
     assert not (root / "none.db").exists()
+
+
+def test_what_other_clones_did_is_heard_first(root: Path, tmp_path: Path) -> None:
+    git, bare = Git(root), tmp_path / "origin.git"
+    git.run("init", "--quiet", "--bare", str(bare))
+    git.run("remote", "add", "origin", str(bare))
+    git.run("push", "--quiet", "origin", "refs/exps/*:refs/exps/*", "refs/stemma/*:refs/stemma/*")
+    (root / ".dvc" / "config").write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {tmp_path}/s\n")
+    for ref in git.run("for-each-ref", "--format=%(refname)", "refs/exps", "refs/stemma/models").split():
+        git.run("update-ref", "-d", ref)
+    assert mend(root) == Report()
+    bare.rename(tmp_path / "away")
+    with pytest.raises(SilentRemoteError, match="Git remote origin does not answer"):
+        mend(root)

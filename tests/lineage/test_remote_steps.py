@@ -12,7 +12,7 @@ from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, run_dvc
 from stemma.lineage.exchange import Exchange
 from stemma.lineage.remote_steps import RemoteSteps
-from stemma.stage.steps import MARK, resumable
+from stemma.stage.steps import MARK, has_whole_checkpoint, resumable
 from tests.family import FamilyProject
 
 NAME = "ppo-0123456789abcdef"
@@ -38,6 +38,14 @@ def checkpoint(scratch: Path, step: int, whole: bool = True) -> None:
 
 def history(scratch: Path, steps: int) -> None:
     (scratch / "history.jsonl").write_text("".join(f'{{"step": {step + 1}}}\n' for step in range(steps)))
+
+
+def test_a_stage_that_was_killed_before_its_first_checkpoint_has_none(tmp_path: Path) -> None:
+    history(tmp_path, 3)
+    checkpoint(tmp_path, 5, whole=False)
+    assert not has_whole_checkpoint(tmp_path)
+    checkpoint(tmp_path, 10)
+    assert has_whole_checkpoint(tmp_path)
 
 
 def test_what_a_stage_goes_on_from(tmp_path: Path) -> None:

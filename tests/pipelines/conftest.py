@@ -61,6 +61,7 @@ def new_project(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> C
             "PREFECT_API_URL": prefect_api,
             "PREFECT_HOME": str(path.parent / f"{path.name}-home"),
             "GIT_CONFIG_GLOBAL": "/dev/null",
+            "STEMMA_SLOTS_FOLDER": str(path.parent / f"{path.name}-slots"),
         }
         project = Project(path, environment)
         project.git("init", "--quiet")

@@ -168,7 +168,8 @@ class Stack:
         """A clone with a cache of its own; all it is told are the addresses of the remotes and servers."""
         path = self.folder / name
         Project(self.folder, self.environment()).git("clone", "--quiet", str(self.bare), str(path))
-        return Project(path, self.environment(PREFECT_HOME=str(self.folder / f"{name}-home")))
+        own = {"PREFECT_HOME": f"{name}-home", "STEMMA_SLOTS_FOLDER": f"{name}-slots"}
+        return Project(path, self.environment(**{key: str(self.folder / value) for key, value in own.items()}))
 
     def add_worker(self, name: str) -> "Worker":
         """A machine that works: a clone with the workers of every pool."""

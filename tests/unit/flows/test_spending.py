@@ -14,7 +14,7 @@ def at_work(root: Path, *stages: tuple[str, str], ran: bool = True) -> Spending:
     """One attempt, in which each stage takes a moment."""
     spending = Spending(root, "r")
     for stage, key in stages:
-        with spending.count(stage, key, 2, lambda: ran):
+        with spending.count(stage, key, 2, lambda: ran, lambda: 0.0):
             time.sleep(0.01)
     return spending
 
@@ -43,7 +43,7 @@ def test_a_stage_that_an_earlier_attempt_finished_is_measured_all_the_same(tmp_p
 
 def test_what_somebody_else_began_was_not_measured(tmp_path: Path) -> None:
     spending = Spending(tmp_path, "r")
-    with spending.count("ppo", "ppo-a", 0, lambda: True):
+    with spending.count("ppo", "ppo-a", 0, lambda: True, lambda: 0.0):
         spending.resumed("ppo")
     assert spending.measured() == {}
     assert spending.total().seconds > 0
@@ -53,7 +53,7 @@ def test_what_somebody_else_began_was_not_measured(tmp_path: Path) -> None:
 def test_what_this_run_began_is_measured_whole(tmp_path: Path) -> None:
     at_work(tmp_path, ("ppo", "ppo-a"))
     spending = Spending(tmp_path, "r")
-    with spending.count("ppo", "ppo-a", 0, lambda: True):
+    with spending.count("ppo", "ppo-a", 0, lambda: True, lambda: 0.0):
         spending.resumed("ppo")
     assert list(spending.measured()) == ["ppo"]
 
@@ -67,3 +67,10 @@ def test_what_an_unfinished_stage_took_is_known_until_it_has_made_something(tmp_
     assert Spending(tmp_path, "r").total().bytes == 7
     spending.close()
     assert Spending(tmp_path, "r").total() == Cost()
+
+
+def test_what_a_stage_waited_is_no_time_of_its_own(tmp_path: Path) -> None:
+    spending = Spending(tmp_path, "r")
+    with spending.count("ppo", "ppo-a", 1, lambda: True, lambda: 3600.0):
+        time.sleep(0.01)
+    assert spending.measured() == {"ppo": 0}

@@ -27,7 +27,7 @@ def take(store: LabelStore, **human: object) -> Any:
     """What a run named `b`, whose sample is SAMPLE, makes of the batch that it finds."""
     nothing = cast("Any", None)
     runner = StageRunner(
-        nothing, nothing, nothing, nothing, nothing, nothing, [], {}, nothing, artifacts={"sample": SAMPLE}
+        nothing, nothing, nothing, nothing, nothing, nothing, [], {}, nothing, nothing, artifacts={"sample": SAMPLE}
     )
     settings = DpoSettings(human=HumanConfig.model_validate(human))
     return People(store, settings, "b", "Be fair.").take(runner)

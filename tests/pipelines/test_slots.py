@@ -1,0 +1,100 @@
+"""Twenty queued runs on one slot: never two training stages at once on it, all end right, none lost, order kept."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.settings import DpoSettings
+from tests.pipelines.test_ui import ask
+from tests.project import Project
+
+RUNS = 20
+SECONDS = 900
+WITNESS = """
+import fcntl
+import time
+
+
+def witnessed(config, stage):
+    with open({file!r}, "a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)  # raises where another stage trains at the same time
+        began = time.monotonic()
+        metrics = train_dpo(config, stage)
+        stream.write(f"{{config.beta}} {{began}} {{time.monotonic()}}\\n")
+    return metrics
+
+
+if __name__ == "__main__":
+    run_stage("dpo", DpoConfig, witnessed)
+"""
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Path:
+    return tmp_path / "witness"
+
+
+@pytest.fixture
+def project(undisturbed: Project, tmp_path: Path, witness: Path) -> Iterator[Project]:
+    """A copy of a project in which `dpo` has run before, whose dpo tells a witness when it trains; a worker is up."""
+    path = tmp_path / "queued"
+    shutil.copytree(undisturbed.path, path, symlinks=True)
+    own = {"STEMMA_SLOTS_FOLDER": str(tmp_path / "slots"), "PREFECT_HOME": str(tmp_path / "home")}
+    project = Project(path, {**undisturbed.environment, **own, "PYTHONPATH": str(path)})
+    task = path / "tasks" / "dpo.py"
+    before, mark, _ = task.read_text().partition('if __name__ == "__main__":')
+    assert mark
+    task.write_text(before + WITNESS.format(file=str(witness)))
+    project.output(sys.executable, "-m", "stemma", "deploy")
+    yield project
+    project.output(sys.executable, "-m", "stemma", "down")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(1)
+
+
+def queue(api: str, settings: dict[str, Any], name: str) -> str:
+    offered = ask(f"{api}/deployments/name/dpo/dpo")
+    body = {"parameters": {"settings": settings, "name": name}}
+    return str(ask(f"{api}/deployments/{offered['id']}/create_flow_run", body)["id"])
+
+
+def test_twenty_queued_runs_on_one_slot(project: Project, prefect_api: str, witness: Path) -> None:
+    params = project.found("straight").params
+    settings = {key: value for key, value in params.items() if key in DpoSettings.model_fields}
+    betas = [round(params["dpo"]["beta"] + number / 100, 2) for number in range(RUNS)]
+    queued = [
+        queue(prefect_api, {**settings, "dpo": {**settings["dpo"], "beta": beta}}, f"queued-{number}")
+        for number, beta in enumerate(betas)
+    ]
+    project.output(sys.executable, "-m", "stemma", "up", "--worker", "--pool", "gpu")
+    states: list[str] = []
+
+    def ended() -> bool:
+        states[:] = [ask(f"{prefect_api}/flow_runs/{run}")["state"]["type"] for run in queued]
+        return set(states) <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+    until(ended)
+    assert states == ["COMPLETED"] * RUNS
+    trained = [tuple(map(float, line.split())) for line in witness.read_text().splitlines()]
+    assert [beta for beta, _, _ in trained] == betas
+    assert all(ends <= begins for (_, _, ends), (_, begins, _) in pairwise(trained))
+    runs = [project.found(f"queued-{number}") for number in range(RUNS)]
+    for run, beta, flow_run in zip(runs, betas, queued, strict=True):
+        assert run.trailers["Prefect-Flow-Run"] == flow_run
+        assert list(run.made) == ["dpo", "eval_dpo"]
+        assert run.lock["dpo"]["params"]["params.yaml"]["dpo"]["beta"] == beta
+    straight = project.found("straight")
+    assert runs[0].lock["dpo"]["outs"] == straight.lock["dpo"]["outs"], "another witness, and not another model"
+    assert {run.lock["label"]["outs"][0]["md5"] for run in runs} == {straight.lock["label"]["outs"][0]["md5"]}
+    assert len({run.lock["dpo"]["outs"][0]["md5"] for run in runs}) == RUNS
