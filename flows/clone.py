@@ -13,5 +13,6 @@ def enter() -> dict[str, str]:
     """
     clone = Path(__file__).resolve().parents[1]
     os.chdir(clone)
-    end_with(os.getppid())
+    if parent := os.getppid():  # the first process of a container has none, and ends with the container
+        end_with(parent)
     return {"directory": str(clone)}

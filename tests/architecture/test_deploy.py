@@ -37,6 +37,15 @@ def commands_of_compose() -> list[list[str]]:
     return found
 
 
+def commands_of_clusters() -> list[list[str]]:
+    """What the Slurm script and the pods end up as."""
+    script = (DEPLOY / "slurm-worker.sbatch").read_text(encoding="utf-8").splitlines()[-1]
+    slurm = shlex.split(script.removeprefix("exec ").replace("$STEMMA_PYTHON", "python"))
+    pod = read_yaml(DEPLOY / "kubernetes-worker.yaml")["spec"]["template"]["spec"]["containers"][0]["command"]
+    assert pod[0] == "in-clone"
+    return [slurm, pod[1:]]
+
+
 def commands_of_units() -> list[list[str]]:
     lines = [line for unit in UNITS for line in unit.read_text("utf-8").splitlines() if line.startswith("ExecStart=")]
     assert len(lines) == len(UNITS)
@@ -51,7 +60,7 @@ def options_of(*words: str) -> frozenset[str]:
     return frozenset(re.findall(r"--[a-z-]+", shown))
 
 
-@pytest.mark.parametrize("words", commands_of_compose() + commands_of_units(), ids=shlex.join)
+@pytest.mark.parametrize("words", commands_of_compose() + commands_of_clusters() + commands_of_units(), ids=shlex.join)
 def test_commands_exist(words: list[str]) -> None:
     words = [words[0].removeprefix(PROGRAMS), *words[1:]]
     if words[:3] == ["python", "-m", "stemma"]:
