@@ -42,8 +42,14 @@ FLIPPED = (
     "ppo.watch.every=0",
 )
 """Labels that are nearly all the wrong way round, nothing of earlier rounds beside them, and nobody who watches PPO."""
-OVER_OPTIMISED = ("ppo.kl_coef=0", "ppo.learning_rate=0.001", "ppo.updates=50", "ppo.watch.every=2")
-"""Nothing holds PPO near the policy that it started from."""
+OVER_OPTIMISED = (
+    "round.goes_on_from=champion",
+    "ppo.kl_coef=0",
+    "ppo.learning_rate=0.001",
+    "ppo.updates=50",
+    "ppo.watch.every=2",
+)
+"""Nothing holds PPO near the policy that it started from; the flipped labels of the round before are left out."""
 SMALL_STEPS = ("ppo.updates=12", "sample.responses=4", "reward.epochs=1")
 """With the default 50 updates the first policy's gold score is 0.54 of at most 0.6, which leaves a round little to
 learn, and its two answers to a prompt are so often alike that few pairs are left to label. Four answers give six pairs,

@@ -106,10 +106,21 @@ def _mlflow(root: Path, wanted: Wanted) -> Service:
         "MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(root / "mlartifacts")),
         # It would start half a dozen processes for judges of MLflow's own, which nobody here asks.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": os.environ.get("MLFLOW_SERVER_ALLOWED_HOSTS", _mlflow_hosts(wanted.host)),
     }
     health = f"http://{_reached(wanted.host)}:{wanted.mlflow_port}/health"
     address = f"http://{_named(wanted.host)}:{wanted.mlflow_port}"
     return Service("mlflow", command, _log(root, "mlflow"), lambda: answers(health), address, told)
+
+
+def _mlflow_hosts(host: str) -> str:
+    """The names by which MLflow lets itself be called: those it allows by itself, and that of this machine.
+
+    MLflow refuses others, lest a page elsewhere reads it through a visitor's browser by a name of its own.
+    """
+    private = ["10.*", "192.168.*", *(f"172.{part}.*" for part in range(16, 32)), "fc00:*", "fd00:*"]
+    names = ["localhost", "127.0.0.1", "0.0.0.0", _named(host), socket.gethostname()]  # noqa: S104 -- a name here
+    return ",".join(dict.fromkeys([*names, *(f"{name}:*" for name in names), "[::1]", "[[]::1]:*", *private]))
 
 
 def _label_page(root: Path, wanted: Wanted) -> Service:

@@ -1,4 +1,4 @@
-"""`stemma up` and `stemma down`: the local stack, started in the background and stopped."""
+"""`stemma up` and `stemma down`: the local stack, started and stopped."""
 
 import json
 import os
@@ -10,6 +10,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import NoReturn
 
 from flows.child import SECONDS_TO_END, last_words
 from flows.services import PREFECT_API, Wanted, elsewhere, servers
@@ -33,6 +34,21 @@ def up(root: Path, wanted: Wanted) -> str:
     stack = _await(root, _start(root, wanted))
     logs = (root / ".stemma" / "logs").relative_to(root)
     return "\n".join([*_addresses(stack), f"Logs are in {logs}; `stemma down` stops it."])
+
+
+def stay(root: Path, wanted: Wanted) -> NoReturn:
+    """Become the process that looks after the stack, as systemd and containers want it; SIGTERM stops all of it.
+
+    Raises ServiceError where the stack is up already, or a port is in use.
+    """
+    if running_stack(root):
+        raise ServiceError("is up already; `stemma down` stops it")
+    _check_elsewhere(wanted)
+    _check_ports(root, wanted)
+    _clear(root)
+    os.chdir(root)
+    command, environment = _supervisor(root, wanted)
+    os.execve(sys.executable, command, environment)  # noqa: S606 -- this very Python, with words of our own
 
 
 def down(root: Path) -> str:
@@ -95,19 +111,31 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _start(root: Path, wanted: Wanted) -> "subprocess.Popen[bytes]":
-    stack_file(root).unlink(missing_ok=True)
-    logs = root / ".stemma" / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    with (logs / "stack.log").open("ab") as stream:
+    _clear(root)
+    command, environment = _supervisor(root, wanted)
+    with (root / ".stemma" / "logs" / "stack.log").open("ab") as stream:
         return subprocess.Popen(
-            [sys.executable, "-m", "flows.supervisor", json.dumps(asdict(wanted))],
+            command,
             cwd=root,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))},
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
             start_new_session=True,
         )
+
+
+def _clear(root: Path) -> None:
+    """Forget the stack before this one."""
+    stack_file(root).unlink(missing_ok=True)
+    (root / ".stemma" / "logs").mkdir(parents=True, exist_ok=True)
+
+
+def _supervisor(root: Path, wanted: Wanted) -> tuple[list[str], dict[str, str]]:
+    """The command that looks after the stack, and its environment."""
+    path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
+    command = [sys.executable, "-m", "flows.supervisor", json.dumps(asdict(wanted))]
+    return command, {**os.environ, "PYTHONPATH": path}
 
 
 def _await(root: Path, supervisor: "subprocess.Popen[bytes]") -> Stack:

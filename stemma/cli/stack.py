@@ -19,6 +19,7 @@ def add_commands(commands: Commands) -> None:
     up.add_argument(
         "--pool", action="append", choices=["cpu", "gpu"], help="which pool's runs this machine takes; both by default"
     )
+    up.add_argument("--foreground", action="store_true", help="stay, and stop all of it on SIGTERM or Ctrl-C")
     up.add_argument("--host", default="127.0.0.1", help="address to listen on; 127.0.0.1 unless you say otherwise")
     up.add_argument("--prefect-port", type=int, default=4200)
     up.add_argument("--mlflow-port", type=int, default=5000)
@@ -38,7 +39,7 @@ def add_commands(commands: Commands) -> None:
 
 def _up(options: argparse.Namespace) -> int:
     from flows.services import POOLS, Wanted
-    from flows.up import up
+    from flows.up import stay, up
 
     wanted = Wanted(
         host=options.host,
@@ -48,6 +49,8 @@ def _up(options: argparse.Namespace) -> int:
         pools=tuple(options.pool or POOLS),
         only_workers=options.worker,
     )
+    if options.foreground:
+        stay(find_project(Path.cwd()), wanted)
     return print_page(up(find_project(Path.cwd()), wanted))
 
 

@@ -20,7 +20,7 @@ from stemma.lineage.backoff import waits
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.remote_stages import Made, made_by
 from stemma.lineage.remote_steps import RemoteSteps
-from stemma.stage.steps import last_whole_checkpoint
+from stemma.stage.steps import has_whole_checkpoint
 
 SECONDS_BETWEEN_LOOKS = 2.0
 PATIENCE = 300.0
@@ -61,7 +61,7 @@ class Exchange:
         """Take over what another machine made of a stage, or the step checkpoints that it left."""
         try:
             remote_stages.fetch(pipeline, stage)
-            if self._sends_steps and not any(last_whole_checkpoint(folder) for folder in (scratch, *scratch.glob("*"))):
+            if self._sends_steps and not has_whole_checkpoint(scratch):
                 self._pull_steps(stage, scratch)
         except WorkspaceError as error:
             self._say(f"{stage}: what other machines made is not known: {error}")

@@ -4,7 +4,6 @@ It reads the settings, checks the inputs' bytes, gives the stage an empty folder
 done moves that folder into place: an artifact is whole or it is not there.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, parse_settings, read_yaml
-from stemma.errors import ArtifactError, SettingsError, StemmaError, WorkspaceError
+from stemma.errors import ArtifactError, SettingsError, StemmaError
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -27,6 +26,7 @@ from stemma.stage.definition import (
     read_definition,
     scratch_name,
 )
+from stemma.stage.full_disk import telling_a_full_disk
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
 from stemma.stage.progress import Progress, append_event
@@ -77,13 +77,10 @@ def run_stage(
     deadline.enforce(lambda why: _stop(name, why))
     try:
         deadline.check("it was not begun")
-        _run(name, config, function, section or name)
+        with telling_a_full_disk(Path.cwd()):
+            _run(name, config, function, section or name)
     except StemmaError as error:
         _fail(name, error)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        _fail(name, WorkspaceError("the disk is full; free some space and run again, finished work is kept"))
 
 
 def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str, float] | None], section: str) -> None:
@@ -100,9 +97,10 @@ def _run(name: str, config: type[C], function: Callable[[C, Stage], Mapping[str,
         verify_manifest(folder)
     with _scratch(definition) as scratch, _new_folder(definition.artifact) as output:
         progress = Progress(name, scratch, events_file(name))
-        metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
-        progress.write_history(output)
-        write_manifest(output, name, inputs)
+        with telling_a_full_disk(output, scratch):  # before the folder goes, and frees some space
+            metrics = function(settings, Stage(name, seed, machine, inputs, output, scratch, progress))
+            progress.write_history(output)
+            write_manifest(output, name, inputs)
         if metrics is not None:
             _write_metrics(name, metrics)
 

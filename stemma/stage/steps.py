@@ -41,6 +41,11 @@ def checkpoints(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if _NAME.fullmatch(path.name)] if folder.exists() else []
 
 
+def has_whole_checkpoint(scratch: Path) -> bool:
+    """Whether there is a whole checkpoint anywhere in a scratch folder."""
+    return any(last_whole_checkpoint(folder) for folder in _folders(scratch))
+
+
 def resumable(scratch: Path) -> list[Path]:
     """The files that a stage goes on from, relative to its scratch folder: the newest whole checkpoints, and what lies
     beside them; sorted. Nothing half-written is among them.

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from stemma.errors import WorkspaceError
-from stemma.lineage.dvc import run_dvc
+from stemma.lineage.dvc import Pipeline, run_dvc
+from stemma.lineage.exchange import Exchange
 from stemma.lineage.remote_steps import RemoteSteps
-from stemma.stage.steps import MARK, resumable
+from stemma.stage.steps import MARK, has_whole_checkpoint, resumable
 from tests.family import FamilyProject
 
 NAME = "ppo-0123456789abcdef"
@@ -37,6 +38,14 @@ def checkpoint(scratch: Path, step: int, whole: bool = True) -> None:
 
 def history(scratch: Path, steps: int) -> None:
     (scratch / "history.jsonl").write_text("".join(f'{{"step": {step + 1}}}\n' for step in range(steps)))
+
+
+def test_a_stage_that_was_killed_before_its_first_checkpoint_has_none(tmp_path: Path) -> None:
+    history(tmp_path, 3)
+    checkpoint(tmp_path, 5, whole=False)
+    assert not has_whole_checkpoint(tmp_path)
+    checkpoint(tmp_path, 10)
+    assert has_whole_checkpoint(tmp_path)
 
 
 def test_what_a_stage_goes_on_from(tmp_path: Path) -> None:
@@ -102,3 +111,17 @@ def test_a_pack_writes_nowhere_else(clones: tuple[RemoteSteps, RemoteSteps], tmp
     with pytest.raises(WorkspaceError, match="damaged"):
         two.pull(tmp_path / "b" / "c" / NAME)
     assert not (tmp_path / "b" / "out").exists()
+
+
+def test_a_stage_that_began_here_is_gone_on_with_whatever_lies_beside_its_checkpoints(tmp_path: Path) -> None:
+    """Where no checkpoint is whole, the remote is asked; a file in the scratch folder is no folder of checkpoints."""
+    project = FamilyProject(tmp_path / "project")
+    (project.path / "dvc.yaml").write_text("stages: {ppo: {cmd: python work, deps: [work], outs: [artifacts/ppo]}}")
+    (project.path / "work").touch()
+    run_dvc(project.path, "remote", "add", "--default", "store", str(tmp_path / "store"))
+    scratch = tmp_path / "scratch" / NAME
+    checkpoint(scratch, 3, whole=False)
+    history(scratch, 3)
+    said: list[str] = []
+    Exchange(project.path, said.append, sends_steps=True).begin(Pipeline(project.path), "ppo", scratch)
+    assert not said

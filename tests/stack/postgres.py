@@ -21,9 +21,8 @@ class Postgres:
         self._prefix = as_other_user(folder, self._data)
         self._run("initdb", "-D", str(self._data), "-U", "stemma", "-A", "trust", "-E", "UTF8", "--no-sync")
         self.start()
-        with psycopg.connect(f"host={folder} user=stemma dbname=postgres", autocommit=True) as connection:
-            for name in databases:
-                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        for name in databases:
+            self.create(name)
 
     def start(self) -> None:
         """Start it, and return when it answers."""
@@ -37,9 +36,21 @@ class Postgres:
         """Stop it, whoever is connected."""
         self._run("pg_ctl", "-D", str(self._data), "-w", "-m", "fast", "stop")
 
+    def create(self, database: str) -> None:
+        """Make an empty database."""
+        self._do(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+
+    def drop(self, database: str) -> None:
+        """Drop a database, whoever is connected."""
+        self._do(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
+
     def url(self, driver: str, database: str) -> str:
         """The address of a database, for SQLAlchemy."""
         return f"postgresql+{driver}://stemma@/{database}?host={self._folder}"
+
+    def _do(self, statement: sql.Composed) -> None:
+        with psycopg.connect(f"host={self._folder} user=stemma dbname=postgres", autocommit=True) as connection:
+            connection.execute(statement)
 
     def _run(self, program: str, *words: str) -> None:
         command = [*self._prefix, str(self._programs / program), *words]

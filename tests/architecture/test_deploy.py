@@ -1,0 +1,112 @@
+"""The Compose file and the systemd units: what they start exists, listens on loopback unless told, holds no secret."""
+
+import importlib.util
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stemma.cli.main import _parser
+from stemma.config import read_yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+PROGRAMS = "/srv/stemma/.venv/bin/"
+VARIABLE = re.compile(r"\$\{(\w+)")
+
+
+def services() -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = read_yaml(DEPLOY / "compose.yaml")["services"]
+    return found
+
+
+def commands_of_compose() -> list[list[str]]:
+    """Each command; those of a shell line one by one."""
+    found = []
+    for service in services().values():
+        words = service.get("command", [])
+        lines = words[2].split("&&") if words[:2] == ["sh", "-c"] else [shlex.join(words)]
+        found += [shlex.split(line.removeprefix(" exec ")) for line in lines if line]
+    return found
+
+
+def commands_of_units() -> list[list[str]]:
+    lines = [line for unit in UNITS for line in unit.read_text("utf-8").splitlines() if line.startswith("ExecStart=")]
+    assert len(lines) == len(UNITS)
+    return [shlex.split(line.removeprefix("ExecStart=")) for line in lines]
+
+
+@cache
+def options_of(*words: str) -> frozenset[str]:
+    """The options that a program's help names."""
+    program = Path(sys.executable).with_name(words[0])
+    shown = subprocess.run([program, *words[1:], "--help"], capture_output=True, text=True, check=True).stdout
+    return frozenset(re.findall(r"--[a-z-]+", shown))
+
+
+@pytest.mark.parametrize("words", commands_of_compose() + commands_of_units(), ids=shlex.join)
+def test_commands_exist(words: list[str]) -> None:
+    words = [words[0].removeprefix(PROGRAMS), *words[1:]]
+    if words[:3] == ["python", "-m", "stemma"]:
+        words = words[2:]
+    if words[0] == "stemma":
+        _parser().parse_args(words[1:])  # ends the test with the parser's message where it knows a word not
+    elif words[:2] == ["python", "-m"]:
+        assert importlib.util.find_spec(words[2]) is not None
+    else:
+        given = [word for word in words if word.startswith("--")]
+        named = words[: words.index(given[0])]
+        assert set(given) <= options_of(*named)
+
+
+def test_images_are_pinned_and_ports_are_on_loopback_unless_told() -> None:
+    for name, service in services().items():
+        assert re.search(r":[\w.-]+$", service["image"]), name
+        assert not service["image"].endswith(":latest"), name
+        for port in service.get("ports", []):
+            assert port.startswith(("127.0.0.1:", "${STEMMA_BIND:-127.0.0.1}:")), name
+        assert "healthcheck" in service or name == "label-watch", name
+    assert "latest" not in (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+
+
+def test_units_listen_on_loopback() -> None:
+    assert all(words[words.index("--host") + 1] == "127.0.0.1" for words in commands_of_units() if "--host" in words)
+
+
+def test_the_example_names_every_variable_and_no_other() -> None:
+    text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
+    passed_on = {
+        name
+        for service in services().values()
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    }
+    example = (DEPLOY / ".env.example").read_text(encoding="utf-8")
+    assert set(re.findall(r"^#?([A-Z]\w+)=", example, re.MULTILINE)) == set(VARIABLE.findall(text)) | passed_on
+    empty = set(re.findall(r"^(\w+)=$", example, re.MULTILINE))
+    assert empty == {"POSTGRES_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PREFECT_AUTH"}
+
+
+def test_the_filled_in_file_is_not_tracked() -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", "deploy/.env"], cwd=ROOT, check=False)
+    assert ignored.returncode == 0
+
+
+def test_systemd_knows_what_the_units_say(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("apt-get install systemd")
+    for unit in UNITS:
+        here = unit.read_text(encoding="utf-8").replace(PROGRAMS, f"{Path(sys.executable).parent}/")
+        (tmp_path / unit.name).write_text(here, encoding="utf-8")
+    units = [str(tmp_path / unit.name) for unit in UNITS]
+    verified = subprocess.run(["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False)
+    assert verified.returncode == 0, verified.stderr
+    ours = [line for line in verified.stderr.splitlines() if "stemma-" in line]
+    assert not ours
