@@ -29,9 +29,12 @@ class PrefectUi:
             place = _field(place, label)
         place.locator("input, textarea").first.fill(value)
 
-    def submit(self, name: str) -> None:
-        """Give the run a name and press Submit."""
-        self.page.locator(".p-text-input__control").first.fill(name)
+    def name(self, run: str) -> None:
+        """Give the run a name."""
+        self.page.locator(".p-text-input__control").first.fill(run)
+
+    def submit(self) -> None:
+        """Press Submit."""
         self.page.get_by_role("button", name="Submit").click()
 
     def open_run(self, run: str) -> None:

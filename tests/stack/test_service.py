@@ -137,8 +137,9 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
     with browser_at(stack) as ui:
         ui.open_form(service.id("dpo"))
         ui.fill("0.25", "settings (Optional)", "Dpo (Optional)", "Beta (Optional)")
+        ui.name("from-the-form")
         ui.picture("prefect-form")
-        ui.submit("from-the-form")
+        ui.submit()
         (asked,) = until(lambda: service.runs("dpo")[-1:], "the run that was asked for")
         stack.ended(asked["id"])
         ui.open_run(asked["id"])
@@ -250,8 +251,9 @@ def test_a_rollback_is_started_from_the_form(service: Service) -> None:
         ui.open_form(service.id("rollback"))
         ui.fill("it answers in riddles", "reason")
         ui.fill("Zoë", "who (Optional)")
+        ui.name("back")
         ui.picture("prefect-rollback")
-        ui.submit("back")
+        ui.submit()
         (asked,) = until(lambda: service.runs("rollback"), "the rollback")
         service.stack.ended(asked["id"])
     move = service.moves()[-1]
