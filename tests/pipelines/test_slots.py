@@ -15,7 +15,7 @@ from tests.pipelines.test_ui import ask
 from tests.project import Project
 
 RUNS = 20
-SECONDS = 900
+SECONDS = 1800
 WITNESS = """
 import fcntl
 import time
@@ -92,9 +92,9 @@ def test_twenty_queued_runs_on_one_slot(project: Project, prefect_api: str, witn
     runs = [project.found(f"queued-{number}") for number in range(RUNS)]
     for run, beta, flow_run in zip(runs, betas, queued, strict=True):
         assert run.trailers["Prefect-Flow-Run"] == flow_run
-        assert list(run.made) == ["dpo", "eval_dpo"]
+        assert list(run.made) == (["dpo"] if beta == betas[0] else ["dpo", "eval_dpo"])
         assert run.lock["dpo"]["params"]["params.yaml"]["dpo"]["beta"] == beta
     straight = project.found("straight")
-    assert runs[0].lock["dpo"]["outs"] == straight.lock["dpo"]["outs"], "another witness, and not another model"
+    assert runs[0].lock["dpo"]["outs"] == straight.lock["dpo"]["outs"], "the same settings gave other bytes"
     assert {run.lock["label"]["outs"][0]["md5"] for run in runs} == {straight.lock["label"]["outs"][0]["md5"]}
     assert len({run.lock["dpo"]["outs"][0]["md5"] for run in runs}) == RUNS
