@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,14 @@ class Spending:
         """Change what is known of a stage, put it last, and write all of it."""
         with self._lock:
             self._spent[key] = replace(self._spent.pop(key, Spent()), **facts)
-            self._file.parent.mkdir(parents=True, exist_ok=True)
-            writing = self._file.with_suffix(".writing")
-            writing.write_text(json.dumps({key: asdict(one) for key, one in self._spent.items()}), encoding="utf-8")
-            writing.replace(self._file)
+            with suppress(OSError):  # the disk is full; the next note writes all of it
+                self._write()
+
+    def _write(self) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        writing = self._file.with_suffix(".writing")
+        writing.write_text(json.dumps({key: asdict(one) for key, one in self._spent.items()}), encoding="utf-8")
+        writing.replace(self._file)
 
 
 def _read(file: Path) -> dict[str, Spent]:
