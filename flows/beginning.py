@@ -89,9 +89,11 @@ def drop_beginning(root: Path) -> None:
         forget_begun(root, flow_run_id())
 
 
-def exchange_of(root: Path, say: Callable[[str], None]) -> Exchange | nullcontext[None]:
+def exchange_of(root: Path, beginning: Beginning, say: Callable[[str], None]) -> Exchange | nullcontext[None]:
     """The exchange with other machines, where the project is shared; only a deployment's run may go on elsewhere."""
-    return Exchange(root, say, sends_steps=is_deployed()) if shared_through(root) else nullcontext()
+    if not shared_through(root):
+        return nullcontext()
+    return Exchange(root, say, sends_steps=is_deployed(), resends=beginning.again)
 
 
 def flow_run_id() -> str:

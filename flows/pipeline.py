@@ -78,7 +78,7 @@ def run_pipeline(
         asked_people(root, settings, name) as people,
         open_workspace(root, name, beginning.start, beginning.params, beginning.files) as workspace,
         closing(Pipeline(workspace.path)) as pipeline,
-        exchange_of(root, display.say) as exchange,
+        exchange_of(root, beginning, display.say) as exchange,
     ):
         if beginning.again:
             this_round = this_round and this_round.as_begun(beginning.facts)

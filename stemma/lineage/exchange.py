@@ -30,8 +30,9 @@ PATIENCE = 300.0
 class Exchange:
     """What one run gets from other machines and leaves for them."""
 
-    def __init__(self, root: Path, say: Callable[[str], None], sends_steps: bool) -> None:
-        self._root, self._say, self._sends_steps = root, say, sends_steps
+    def __init__(self, root: Path, say: Callable[[str], None], sends_steps: bool, resends: bool = False) -> None:
+        """`resends` is for another attempt of a run: what the one before made, it may not have sent."""
+        self._root, self._say, self._sends_steps, self._resends = root, say, sends_steps, resends
         self._queue: queue.Queue[tuple[Made, str] | None] = queue.Queue()
         self._working_on: Path | None = None
         self._over = threading.Event()
@@ -70,7 +71,7 @@ class Exchange:
     def end(self, pipeline: Pipeline, stage: str, scratch: Path, ran: bool) -> None:
         """Send what a stage made, if it ran here."""
         self._working_on = None
-        if ran:
+        if ran or self._resends:
             self._queue.put((made_by(pipeline, stage), scratch.name))
 
     def _pull_steps(self, stage: str, scratch: Path) -> None:
