@@ -4,7 +4,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-runs test-parts check deps install deploy up down
+.PHONY: demo test test-runs test-parts test-stack check deps install deploy up down
 
 demo: .venv/run
 	stemma run rlhf
@@ -19,13 +19,17 @@ demo: .venv/run
 
 # Whole runs beside everything else: on two cores that is the time of the runs alone.
 test: .venv/dev
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-runs test-parts
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-runs test-parts test-stack
 
 test-runs:
 	pytest tests/pipelines
 
 test-parts:
 	pytest tests/architecture tests/unit tests/labelling_web tests/lineage tests/promotion tests/export tests/stages
+
+# The real stack on loopback: PostgreSQL, S3, a bare Git remote, two workers in clones of their own, a browser.
+test-stack:
+	pytest tests/stack
 
 check: .venv/dev
 	ruff format --check .
