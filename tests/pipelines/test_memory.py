@@ -49,5 +49,5 @@ def test_a_stage_that_does_not_fit(undisturbed: Project, tmp_path: Path) -> None
     assert read_yaml(path / "params.yaml")["dpo"]["accumulation"] == 1, "the project's own settings are a person's"
     again = project.run("dpo", "again")
     assert again.count("is run again") == 2
-    assert "dpo is restored: nothing changed, run tight made it" in again
+    assert "\ndpo is restored: nothing changed, run tight made it" in again
     assert project.found("again").made == {}
