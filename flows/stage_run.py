@@ -93,6 +93,9 @@ class StageRunner:
         self.settings, words = smaller
         write_yaml(self.workspace.path / PARAMS_FILE, {name: stage_values(self.settings)[name]})
         self.say(f"{error}\n{stage} is run again with {words}; a step learns from as many rows as before")
+        # What the attempt said is not what the next one says: whether it runs at all, its steps, how it ends.
+        (self.workspace.logs / f"{stage}.jsonl").unlink(missing_ok=True)
+        (self.workspace.logs / f"{stage}.log").replace(self.workspace.logs / f"{stage}.out-of-memory.log")
         self.keep_settings()
 
     def _reproduce(self, stage: str, key: str) -> str:
