@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flows.stack import running_prefect
+from flows.service.stack import running_prefect
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient

@@ -11,19 +11,19 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
-from flows.announcing import announce_plan
 from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning, keep_settings
 from flows.display import Display
-from flows.dry_run import Planned, plan_only
 from flows.hardware import machine_kind
-from flows.human_labels import Halt, People, asked_people
+from flows.people.human_labels import Halt, People, asked_people
+from flows.people.suspension import Waiting, halt_run
+from flows.planning.announcing import announce_plan
+from flows.planning.dry_run import Planned, plan_only
+from flows.planning.spending import Spending
 from flows.projection import Projection
 from flows.result_page import FlowReport, show_result
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
-from flows.spending import Spending
 from flows.stage_run import StageRunner
-from flows.suspension import Waiting, halt_run
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
 from stemma.lineage.environment import stage_environment

@@ -5,8 +5,8 @@ from pathlib import Path
 from prefect import flow, get_run_logger
 
 from flows.pages import show_act
-from flows.prefect_file import read_prefect_file
 from flows.round_events import announce_data
+from flows.service.prefect_file import read_prefect_file
 from flows.settings import ProjectSettings, stage_values
 from stemma.cleanup.leftovers import sweep_leftovers, sweep_remote
 from stemma.errors import WorkspaceError

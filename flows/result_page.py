@@ -7,7 +7,7 @@ from prefect import get_run_logger
 from pydantic import BaseModel
 
 from flows.pages import page_key, show_page
-from flows.stack import mlflow_page
+from flows.service.stack import mlflow_page
 from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of

@@ -10,12 +10,12 @@ from prefect.tasks import exponential_backoff
 
 from flows import dpo, rlhf
 from flows.acts import promote_model
-from flows.dry_run import Planned
+from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
+from flows.planning.dry_run import Planned
 from flows.result_page import FlowReport, show_result
 from flows.round import begin_round
 from flows.settings import RetrainSettings
-from flows.suspension import Waiting
 from stemma.lineage.git import find_project
 from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError

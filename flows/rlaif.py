@@ -3,12 +3,12 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.dry_run import Planned
+from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
+from flows.planning.dry_run import Planned
 from flows.result_page import FlowReport
 from flows.rlhf import STAGES
 from flows.settings import RlaifSettings
-from flows.suspension import Waiting
 
 DEFAULTS = RlaifSettings()
 

@@ -3,11 +3,11 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
-from flows.dry_run import Planned
+from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
+from flows.planning.dry_run import Planned
 from flows.result_page import FlowReport
 from flows.settings import RlhfSettings
-from flows.suspension import Waiting
 
 STAGES = ("data", "base", "sft", "sample", "ai_label", "label", "judge", "reward", "ppo", "eval_ppo")
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from flows.budget import BudgetConfig
+from flows.planning.budget import BudgetConfig
 from flows.round_settings import RoundConfig
 from stemma.config import MachineConfig, Settings, Values, merged, parse_overrides, parse_settings, read_yaml
 from stemma.errors import SettingsError

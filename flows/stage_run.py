@@ -6,14 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from flows.budget import GRACE, refuse_more, seconds_left
 from flows.display import Display
 from flows.hardware import gpus_of
 from flows.memory import remedy, with_less_at_once
 from flows.pictures import show_pictures
+from flows.planning.budget import GRACE, refuse_more, seconds_left
+from flows.planning.spending import Spending
 from flows.projection import Projection
 from flows.settings import FlowSettings, section, stage_values
-from flows.spending import Spending
 from flows.watch import Event, Watch
 from stemma.config import write_yaml
 from stemma.errors import OutOfMemoryError, StemmaError

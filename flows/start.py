@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from flows.fitting import settings_of
 from flows.judges import check_judges
+from flows.service.fitting import settings_of
+from flows.service.stack import running_prefect
 from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
-from flows.stack import running_prefect
 
 if TYPE_CHECKING:
+    from flows.people.suspension import Waiting
     from flows.result_page import FlowReport
-    from flows.suspension import Waiting
 
 SETTINGS: dict[str, type[FlowSettings]] = {
     "rlhf": RlhfSettings,
@@ -50,7 +50,7 @@ def plan(root: Path, flow: str, settings: ProjectSettings, name: str) -> str:
     Raises StemmaError where the flow could not begin.
     """
     from flows import dpo, rlhf
-    from flows.dry_run import plan_words
+    from flows.planning.dry_run import plan_words
     from flows.round import begin_round
 
     fitted, this_round = _settled(flow, settings), None

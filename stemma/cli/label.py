@@ -58,7 +58,7 @@ def _command(kinds: Commands, name: str, run: object, words: str) -> argparse.Ar
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from flows.label_events import announce
+    from flows.people.label_events import announce
     from stemma.labelling.web.serve import serve
 
     root = find_project(Path.cwd())

@@ -43,7 +43,7 @@ def _run(options: argparse.Namespace) -> int:
         return print_page(plan(root, options.flow, settings, options.name))
     report = start(root, options.flow, settings, options.name)
     # Not before: Prefect reads, when it is imported, what `start` tells it of servers and logs.
-    from flows.suspension import Waiting
+    from flows.people.suspension import Waiting
 
     if isinstance(report, Waiting):
         print(f"\nstemma: run {report.run} waits. {report.words}")

@@ -38,8 +38,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _up(options: argparse.Namespace) -> int:
-    from flows.services import POOLS, Wanted
-    from flows.up import stay, up
+    from flows.service.services import POOLS, Wanted
+    from flows.service.up import stay, up
 
     wanted = Wanted(
         host=options.host,
@@ -55,12 +55,12 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _down(_: argparse.Namespace) -> int:
-    from flows.up import down
+    from flows.service.up import down
 
     return print_page(down(find_project(Path.cwd())))
 
 
 def _deploy(_: argparse.Namespace) -> int:
-    from flows.deploy import deploy
+    from flows.service.deploy import deploy
 
     return print_page(deploy(find_project(Path.cwd())))

@@ -17,9 +17,9 @@ import pytest
 from mlflow import MlflowClient
 
 from flows.events import BATCH_ENDED
-from flows.label_events import announce
+from flows.people.label_events import announce
+from flows.service.stack import running_stack
 from flows.settings import DpoSettings
-from flows.stack import running_stack
 from stemma.labelling.store.database import store_url
 from stemma.labelling.store.shown import Answer, PairChoice, Shown
 from stemma.labelling.store.store import LabelStore, open_store

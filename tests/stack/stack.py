@@ -18,8 +18,8 @@ from typing import Any
 
 import psutil
 
+from flows.service.stack import running_stack
 from flows.settings import DpoSettings, FlowSettings, RetrainSettings, RlhfSettings
-from flows.stack import running_stack
 from stemma.config import read_yaml, write_yaml
 from tests.project import Project
 from tests.stack.postgres import Postgres

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from flows.events import DATA_CHANGED, VERDICTS_ARRIVED, prefect_of
-from flows.label_events import announce
+from flows.people.label_events import announce
 from flows.round_events import announce_verdicts
 from stemma.config import write_yaml
 from stemma.labelling.store.store import LabelStore, open_store

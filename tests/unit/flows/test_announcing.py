@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.label_events import announce
+from flows.people.label_events import announce
 from stemma.labelling.store.store import open_store
 from tests.labelling import batch, person, say
 

@@ -8,10 +8,10 @@ import pytest
 from prefect.server.events.schemas.automations import Automation
 from prefect.server.utilities.user_templates import render_user_template_sync
 
-from flows.automations import start_rounds
 from flows.events import BATCH_ENDED, DATA_CHANGED
-from flows.notifications import check_addresses, notify
-from flows.prefect_file import NotificationConfig, RetrainOnConfig
+from flows.service.automations import start_rounds
+from flows.service.notifications import check_addresses, notify
+from flows.service.prefect_file import NotificationConfig, RetrainOnConfig
 from stemma.config import parse_settings
 from stemma.errors import SettingsError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flows.budget import BudgetConfig, Cost, beyond, refuse_more, refuse_plan, seconds_left
+from flows.planning.budget import BudgetConfig, Cost, beyond, refuse_more, refuse_plan, seconds_left
 from stemma.errors import BudgetError, SettingsError
 
 GIB = 1 << 30

@@ -13,6 +13,6 @@ def test_the_first_process_of_a_container_has_no_parent_to_end_with() -> None:
     alone = ["unshare", "--pid", "--fork"]
     if subprocess.run([*alone, "true"], capture_output=True, check=False).returncode:
         pytest.skip("a process namespace of its own needs root")
-    words = "import os, time; from flows.clone import enter; assert not os.getppid(); enter(); time.sleep(0.3)"
+    words = "import os, time; from flows.service.clone import enter; assert not os.getppid(); enter(); time.sleep(0.3)"
     ended = subprocess.run([*alone, sys.executable, "-c", words], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.label_batch import batch_of_samples
+from flows.people.label_batch import batch_of_samples
 from flows.settings import DpoSettings, HumanConfig
 from stemma.errors import LabelError
 from stemma.labelling.store.batch import NewBatch

@@ -1,8 +1,8 @@
 """A plan as a person reads it."""
 
-from flows.budget import Cost
-from flows.plan import Plan, PlannedStage
-from flows.plan_page import plan_page, size_words, time_words
+from flows.planning.budget import Cost
+from flows.planning.plan import Plan, PlannedStage
+from flows.planning.plan_page import plan_page, size_words, time_words
 
 RESTORED = PlannedStage("data", False, "nothing changed", 0, 0.0, 0)
 SFT = PlannedStage("sft", True, "sft.epochs 1 → 2", 0, 40.0, 3 << 20)

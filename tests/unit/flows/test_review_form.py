@@ -6,8 +6,8 @@ import pytest
 from prefect.utilities.schema_tools import ValidationError, validate
 
 from flows.pages import page_key
-from flows.review import Review
-from flows.waiting_page import waiting_page
+from flows.people.review import Review
+from flows.people.waiting_page import waiting_page
 from stemma.labelling.store.batch import Progress
 
 SCHEMA = Review.model_json_schema()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.server.security_utils import get_default_allowed_hosts, is_allowed_host_header
 
-from flows.services import Service, Wanted, servers
+from flows.service.services import Service, Wanted, servers
 
 ROOT = Path(__file__).resolve().parents[3]
 

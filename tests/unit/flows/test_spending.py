@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.budget import Cost
-from flows.spending import Spending
+from flows.planning.budget import Cost
+from flows.planning.spending import Spending
 
 
 def at_work(root: Path, *stages: tuple[str, str], ran: bool = True) -> Spending:

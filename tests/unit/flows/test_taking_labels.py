@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from flows.human_labels import People
+from flows.people.human_labels import People
 from flows.settings import DpoSettings, HumanConfig
 from flows.stage_run import StageRunner
 from stemma.errors import LabelError

@@ -17,10 +17,10 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.types import SecretDict
 from pydantic import SecretStr
 
-from flows.automations import OURS
 from flows.events import LABELS_WANTED, PROMOTED, REFUSED, ROLLED_BACK
 from flows.pages import page_key
-from flows.prefect_file import Happening, NotificationConfig
+from flows.service.automations import OURS
+from flows.service.prefect_file import Happening, NotificationConfig
 from stemma.errors import SettingsError
 
 EVENTS: Mapping[Happening, set[str]] = {

@@ -9,13 +9,13 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.beginning import begin
-from flows.budget import beyond
 from flows.hardware import machine_kind
-from flows.plan import make_plan
-from flows.plan_page import plan_page
+from flows.planning.budget import beyond
+from flows.planning.plan import make_plan
+from flows.planning.plan_page import plan_page
+from flows.planning.spending import Spending
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings
-from flows.spending import Spending
 from stemma.lineage.draft import open_draft
 from stemma.lineage.dvc import Pipeline
 

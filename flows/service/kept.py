@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from flows.child import end, last_words, start
-from flows.services import Service
+from flows.service.child import end, last_words, start
+from flows.service.services import Service
 from stemma.errors import ServiceError
 
 SECONDS_TO_START = 180.0

@@ -1,4 +1,4 @@
-"""Looks after the services of the local stack: `python -m flows.supervisor`, which `stemma up` starts."""
+"""Looks after the services of the local stack: `python -m flows.service.supervisor`, which `stemma up` starts."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from flows.child import last_words
-from flows.kept import Kept
-from flows.services import Service, Wanted, elsewhere, servers, worker_environment, workers
-from flows.stack import Stack, stack_file, stack_lock, write_stack
+from flows.service.child import last_words
+from flows.service.kept import Kept
+from flows.service.services import Service, Wanted, elsewhere, servers, worker_environment, workers
+from flows.service.stack import Stack, stack_file, stack_lock, write_stack
 from stemma.cleanup.leftovers import sweep_leftovers
 from stemma.errors import ServiceError
 from stemma.lineage.git import find_project

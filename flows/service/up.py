@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NoReturn
 
-from flows.child import SECONDS_TO_END, last_words
-from flows.services import PREFECT_API, Wanted, elsewhere, servers
-from flows.stack import Stack, answers, read_stack, running_stack, stack_file
+from flows.service.child import SECONDS_TO_END, last_words
+from flows.service.services import PREFECT_API, Wanted, elsewhere, servers
+from flows.service.stack import Stack, answers, read_stack, running_stack, stack_file
 from stemma.errors import ServiceError
 
 SECONDS_TO_START = 600.0
@@ -134,7 +134,7 @@ def _clear(root: Path) -> None:
 def _supervisor(root: Path, wanted: Wanted) -> tuple[list[str], dict[str, str]]:
     """The command that looks after the stack, and its environment."""
     path = os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))
-    command = [sys.executable, "-m", "flows.supervisor", json.dumps(asdict(wanted))]
+    command = [sys.executable, "-m", "flows.service.supervisor", json.dumps(asdict(wanted))]
     return command, {**os.environ, "PYTHONPATH": path}
 
 

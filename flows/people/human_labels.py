@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.review import Given, given_reviews, pauses
+from flows.people.review import Given, given_reviews, pauses
 from flows.settings import ASK_PEOPLE, FlowSettings
 from flows.stage_run import StageRunner
 from stemma.errors import LabelError, SettingsError
@@ -75,7 +75,7 @@ class People:
             return
         if human.batch or self.store.batch(self.run):
             return
-        from flows.label_batch import batch_of_samples
+        from flows.people.label_batch import batch_of_samples
 
         source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run}
         batch = batch_of_samples(runner.workspace.path, self.settings, self.guidelines, source)

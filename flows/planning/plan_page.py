@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from flows.plan import Plan, PlannedStage
+from flows.planning.plan import Plan, PlannedStage
 
 UNKNOWN = "?"
 

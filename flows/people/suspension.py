@@ -9,11 +9,11 @@ from prefect.states import Cancelled, Completed
 from pydantic import BaseModel
 
 from flows.events import LABELS_WANTED, tell
-from flows.human_labels import Halt
 from flows.pages import page_key, show_page
-from flows.review import Review, pause_key, pauses
+from flows.people.human_labels import Halt
+from flows.people.review import Review, pause_key, pauses
+from flows.people.waiting_page import waiting_page
 from flows.settings import HumanConfig
-from flows.waiting_page import waiting_page
 from stemma.lineage.git import find_project
 
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from flows.budget import refuse_plan
 from flows.hardware import machine_kind
-from flows.plan import make_plan
-from flows.plan_page import plan_page
+from flows.planning.budget import refuse_plan
+from flows.planning.plan import make_plan
+from flows.planning.plan_page import plan_page
 from flows.stage_run import StageRunner
 
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from flows.budget import Cost
+from flows.planning.budget import Cost
 
 SECONDS_BETWEEN_NOTES = 2.0
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 from statistics import median
 
-from flows.budget import Cost
 from flows.hardware import gpus_of, machine_kind
-from flows.human_labels import FOLDER as LABELS
+from flows.people.human_labels import FOLDER as LABELS
+from flows.planning.budget import Cost
+from flows.planning.spending import Spending
 from flows.settings import ASK_PEOPLE, FlowSettings
-from flows.spending import Spending
 from stemma.lineage.dvc import LockEntry, Pipeline
 from stemma.lineage.explain import changes, explain, listed
 from stemma.lineage.forecast import Forecast, forecast

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from flows.stack import LOOPBACK, MLFLOW_PORT, answers
+from flows.service.stack import LOOPBACK, MLFLOW_PORT, answers
 from stemma.stage.offer import offer_of_machine
 from stemma.view.store import ADDRESS, tracking_uri
 
@@ -69,7 +69,7 @@ def workers(root: Path, wanted: Wanted) -> list[Service]:
     found = [_worker(root, pool) for pool in wanted.pools]
     if not wanted.only_workers:
         watch = _log(root, "label-watch")
-        command = [sys.executable, "-m", "flows.label_watch"]
+        command = [sys.executable, "-m", "flows.people.label_watch"]
         found.append(Service("label-watch", command, watch, lambda: _says(watch, "watches")))
     return found
 

@@ -1,6 +1,6 @@
 """Watch the label store beside a Prefect server: say which batches ended and that verdicts came; show how far all is.
 
-`python -m flows.label_watch`, which `stemma up` starts.
+`python -m flows.people.label_watch`, which `stemma up` starts.
 """
 
 import os
@@ -10,10 +10,10 @@ from pathlib import Path
 import httpx
 from prefect.client.orchestration import get_client
 
-from flows.label_events import announce
-from flows.prefect_file import read_prefect_file
+from flows.people.label_events import announce
+from flows.people.waiting_page import update_pages
 from flows.round_events import announce_verdicts
-from flows.waiting_page import update_pages
+from flows.service.prefect_file import read_prefect_file
 from stemma.errors import LabelError
 from stemma.labelling.store.batch import Progress
 from stemma.labelling.store.database import STORE_VARIABLE, store_url

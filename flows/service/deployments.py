@@ -15,8 +15,8 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
-from flows.fitting import settings_of
-from flows.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
+from flows.service.fitting import settings_of
+from flows.service.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
 from flows.settings import ProjectSettings, stage_values
 
 

@@ -12,8 +12,8 @@ from prefect.events.schemas.automations import AutomationCore, EventTrigger, Pos
 from prefect.events.schemas.events import ResourceSpecification
 
 from flows.events import BATCH_ENDED, DATA_CHANGED, STARTS_ROUND, VERDICTS_ARRIVED, WAITING
-from flows.prefect_file import RetrainOnConfig
-from flows.services import SECONDS_BETWEEN_BEATS
+from flows.service.prefect_file import RetrainOnConfig
+from flows.service.services import SECONDS_BETWEEN_BEATS
 
 OURS = "stemma: "
 """How the name of every automation of ours begins; one of that name that is no longer wanted is removed."""

@@ -3,10 +3,10 @@
 import os
 from pathlib import Path
 
-from flows.prefect_file import read_prefect_file
-from flows.services import POOLS, PREFECT_API
+from flows.service.prefect_file import read_prefect_file
+from flows.service.services import POOLS, PREFECT_API
+from flows.service.stack import running_prefect
 from flows.settings import load_settings
-from flows.stack import running_prefect
 from stemma.errors import ServiceError
 
 
@@ -25,9 +25,9 @@ def deploy(root: Path) -> str:
     from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from flows.automations import care_for_runs, make_automations, start_rounds
-    from flows.deployments import make_deployments, make_pools
-    from flows.notifications import check_addresses, make_addresses, notify
+    from flows.service.automations import care_for_runs, make_automations, start_rounds
+    from flows.service.deployments import make_deployments, make_pools
+    from flows.service.notifications import check_addresses, make_addresses, notify
 
     check_addresses(file.notifications)
     try:

@@ -1,0 +1,1 @@
+"""What keeps Stemma running: the local stack, and what Prefect is told of it."""
