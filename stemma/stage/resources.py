@@ -9,7 +9,7 @@ from pydantic import Field
 from stemma.config import Settings, parse_settings
 from stemma.stage.ranks import TRAIN_IN_RANKS
 
-TRAINS = frozenset({"base", "sft", "judge", "reward", "ppo", "dpo"})
+TRAINS = TRAIN_IN_RANKS | {"base"}
 """Stages that train; on a CPU they alone take a slot."""
 GIB = 1 << 30
 
