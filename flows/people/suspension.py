@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
-from prefect import get_run_logger, runtime
+from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.flow_runs import suspend_flow_run
 from prefect.states import Cancelled, Completed
 from pydantic import BaseModel
 
+from flows.beginning import is_deployed
 from flows.events import LABELS_WANTED, tell
 from flows.pages import page_key, show_page
 from flows.people.human_labels import Halt
@@ -31,7 +32,7 @@ def halt_run(halt: Halt, run: str, human: HumanConfig) -> State[Waiting]:
     """
     if halt.progress is None:
         return Cancelled(name="Refused", message=halt.words)
-    if runtime.deployment.id is None:
+    if not is_deployed():
         words = (
             f"{halt.words}. People label it on the page of `stemma label serve`; "
             f"once it is closed, the same command with --name {run} goes on"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from flows import PATIENT
 from flows.service.stack import LOOPBACK, MLFLOW_PORT, answers
 from stemma.stage.offer import offer_of_machine
 from stemma.view.store import ADDRESS, tracking_uri
@@ -82,6 +83,7 @@ def worker_environment(root: Path, wanted: Wanted) -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH", "")])),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
         "PYTHONUNBUFFERED": "1",
+        **{name: os.environ[name] for name in PATIENT},
     }
     if os.environ.get(MLFLOW_BACKEND) and not wanted.only_workers:
         told[ADDRESS] = f"http://{_reached(wanted.host)}:{wanted.mlflow_port}"
