@@ -3,7 +3,8 @@
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,16 @@ def project(undisturbed: Project, tmp_path: Path, witness: Path) -> Iterator[Pro
     project.output(sys.executable, "-m", "stemma", "down")
 
 
-def until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(1)
+def ended(api: str, runs: list[str]) -> list[str]:
+    """The states in which the runs have ended, in their order; a server that is too busy to answer is asked again."""
+    deadline, states = time.monotonic() + SECONDS, dict.fromkeys(runs, "")
+    while not set(states.values()) <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}:
+        assert time.monotonic() < deadline, states
+        time.sleep(2)
+        with suppress(OSError):
+            found = ask(f"{api}/flow_runs/filter", {"flow_runs": {"id": {"any_": runs}}})
+            states.update({run["id"]: run["state"]["type"] for run in found})
+    return list(states.values())
 
 
 def queue(api: str, settings: dict[str, Any], name: str) -> str:
@@ -78,13 +84,7 @@ def test_twenty_queued_runs_on_one_slot(project: Project, prefect_api: str, witn
         for number, beta in enumerate(betas)
     ]
     project.output(sys.executable, "-m", "stemma", "up", "--worker", "--pool", "gpu")
-    states: list[str] = []
-
-    def ended() -> bool:
-        states[:] = [ask(f"{prefect_api}/flow_runs/{run}")["state"]["type"] for run in queued]
-        return set(states) <= {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
-
-    until(ended)
+    states = ended(prefect_api, queued)
     assert states == ["COMPLETED"] * RUNS
     trained = [tuple(map(float, line.split())) for line in witness.read_text().splitlines()]
     assert [beta for beta, _, _ in trained] == betas
