@@ -17,7 +17,7 @@ from stemma.stage.steps import MARK
 from tests.family import FamilyProject
 
 OLD = "ppo-0123456789abcdef"
-LATER = datetime.now(tz=UTC) + KEPT_FOR + timedelta(minutes=1)
+LATER = datetime.now(tz=UTC) + KEPT_FOR + timedelta(days=1)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def test_a_stage_that_does_not_fit(undisturbed: Project, tmp_path: Path) -> None
     assert (found["batch_size"], found["accumulation"], found["eval_batch_size"]) == (8, 4, 64)
     assert run.params["dpo"] == found
     assert read_yaml(path / "params.yaml")["dpo"]["accumulation"] == 1, "the project's own settings are a person's"
-    again = project.run("dpo", "again")
+    again = project.run("dpo", "tight-again")
     assert again.count("is run again") == 2
     assert "\ndpo is restored: nothing changed, run tight made it" in again
-    assert project.found("again").made == {}
+    assert project.found("tight-again").made == {}
