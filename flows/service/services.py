@@ -148,8 +148,11 @@ def _worker(root: Path, pool: str) -> Service:
 
 
 def runs_at_once() -> int:
-    """How many runs that train this machine takes at once: one for each slot, and one that gets ready meanwhile."""
-    return 1 + (len(offer_of_machine("cuda").slots) or len(offer_of_machine("cpu").slots))
+    """How many runs that train this machine takes at once: one for each slot.
+
+    One more would get ready meanwhile, and where its process is the faster to start, train before the one ahead of it.
+    """
+    return len(offer_of_machine("cuda").slots) or len(offer_of_machine("cpu").slots)
 
 
 def _mlflow_is_elsewhere() -> bool:

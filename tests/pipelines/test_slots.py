@@ -35,6 +35,12 @@ if __name__ == "__main__":
     run_stage("dpo", DpoConfig, witnessed)
 """
 
+UNMEASURED = """
+if __name__ == "__main__":
+    run_stage("eval_dpo", EvalConfig, lambda config, stage: {}, section="eval")
+"""
+"""What twenty evaluations would find is of no matter here, and they take as long as the twenty trainings."""
+
 
 @pytest.fixture
 def witness(tmp_path: Path) -> Path:
@@ -48,13 +54,18 @@ def project(undisturbed: Project, tmp_path: Path, witness: Path) -> Iterator[Pro
     shutil.copytree(undisturbed.path, path, symlinks=True)
     own = {"STEMMA_SLOTS_FOLDER": str(tmp_path / "slots"), "PREFECT_HOME": str(tmp_path / "home")}
     project = Project(path, {**undisturbed.environment, **own, "PYTHONPATH": str(path)})
-    task = path / "tasks" / "dpo.py"
-    before, mark, _ = task.read_text().partition('if __name__ == "__main__":')
-    assert mark
-    task.write_text(before + WITNESS.format(file=str(witness)))
+    end_with(path / "tasks" / "dpo.py", WITNESS.format(file=str(witness)))
+    end_with(path / "tasks" / "eval.py", UNMEASURED)
     project.output(sys.executable, "-m", "stemma", "deploy")
     yield project
     project.output(sys.executable, "-m", "stemma", "down")
+
+
+def end_with(task: Path, door: str) -> None:
+    """Give a task another door."""
+    before, mark, _ = task.read_text().partition('if __name__ == "__main__":')
+    assert mark
+    task.write_text(before + door)
 
 
 def ended(api: str, runs: list[str]) -> list[str]:
@@ -92,7 +103,7 @@ def test_twenty_queued_runs_on_one_slot(project: Project, prefect_api: str, witn
     runs = [project.found(f"queued-{number}") for number in range(RUNS)]
     for run, beta, flow_run in zip(runs, betas, queued, strict=True):
         assert run.trailers["Prefect-Flow-Run"] == flow_run
-        assert list(run.made) == (["dpo"] if beta == betas[0] else ["dpo", "eval_dpo"])
+        assert list(run.made) == ["dpo", "eval_dpo"]
         assert run.lock["dpo"]["params"]["params.yaml"]["dpo"]["beta"] == beta
     straight = project.found("straight")
     assert runs[0].lock["dpo"]["outs"] == straight.lock["dpo"]["outs"], "the same settings gave other bytes"
