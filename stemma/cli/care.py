@@ -72,7 +72,7 @@ def _gc(options: argparse.Namespace) -> int:
     retention = timedelta(days=options.retention)
     with closing(open_index(root)) as index, Store(root) as store:
         plan = plan_gc(root, index, store, remote=options.remote, retention=retention)
-        print(page(plan), flush=True)
+        print_page(page(plan))
         if not options.apply:
             return print_page("\nNothing was changed; --apply removes it.")
         return print_page(f"\nRemoved: {size_text(carry_out(plan, store))}.")
@@ -116,11 +116,11 @@ def _forget(options: argparse.Namespace) -> int:
         if options.annotator and not request.roots:
             # A misspelt name must not read as "we hold nothing": this tells whose verdicts there are.
             find_labeller(root, index, store, "annotator", options.annotator.strip())
-        print(plan_page(request), flush=True)
+        print_page(plan_page(request))
         if options.plan:
             return print_page("\nNothing was changed; --apply cleans, --apply --purge removes the bytes as well.")
         is_new = apply(request, options.reason)
-        print(outcome_page(request, is_new), flush=True)
+        print_page(outcome_page(request, is_new))
         return print_page(purge_page(purge(request))) if options.purge else 0
 
 
@@ -133,7 +133,7 @@ def _reproduce(options: argparse.Namespace) -> int:
     root = find_project(Path.cwd())
     with closing(open_index(root)) as index, Store(root) as store:
         model = find_model(root, index, options.model)
-        told = reproduce(root, index, store, model, lambda text: print(text, flush=True))
+        told = reproduce(root, index, store, model, print_page)
     print_page(page(model, told))
     return 1 if told.difference else 0
 

@@ -63,7 +63,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     root = find_project(Path.cwd())
     with label_store(options) as store:
-        print(f"The label page is at http://{options.host}:{options.port}; stop it with Ctrl-C.", flush=True)
+        print_page(f"The label page is at http://{options.host}:{options.port}; stop it with Ctrl-C.")
         serve(store, options.host, options.port, lambda ended: announce(root, ended))
     return 0
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from stemma.cli.page import Commands
+from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
 
 FOUND_STATUS = 1
@@ -30,12 +30,11 @@ def _reconcile(options: argparse.Namespace) -> int:
 
     root = find_project(Path.cwd())
     defaults = stage_values(ProjectSettings())
-    report = reconcile(root, defaults, options.drop_unknown, say=lambda words: print(f"mended: {words}", flush=True))
+    report = reconcile(root, defaults, options.drop_unknown, say=lambda words: print_page(f"mended: {words}"))
     for words in report.notes:
-        print(f"not brought back: {words}")
+        print_page(f"not brought back: {words}")
     for words in report.unmended:
-        print(f"left: {words}")
+        print_page(f"left: {words}")
     if report.unmended:
         return FOUND_STATUS
-    print("MLflow says what Git and DVC say" + (f"; {len(report.mended)} mended" if report.mended else ""))
-    return 0
+    return print_page("MLflow says what Git and DVC say" + (f"; {len(report.mended)} mended" if report.mended else ""))

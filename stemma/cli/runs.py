@@ -46,10 +46,9 @@ def _run(options: argparse.Namespace) -> int:
     from flows.people.suspension import Waiting
 
     if isinstance(report, Waiting):
-        print(f"\nstemma: run {report.run} waits. {report.words}")
+        print_page(f"\nstemma: run {report.run} waits. {report.words}")
         return WAITS_STATUS
-    print(f"\nLook: stemma show {report.run}    Take its files: dvc exp apply {report.run}")
-    return 0
+    return print_page(f"\nLook: stemma show {report.run}    Take its files: dvc exp apply {report.run}")
 
 
 def _runs(_: argparse.Namespace) -> int:

@@ -52,7 +52,7 @@ class Made:
     derivation: Derivation
 
 
-def reproduce(root: Path, index: Index, store: Store, model: Model, say: Callable[[str], None]) -> Reproduction:
+def reproduce(root: Path, index: Index, store: Store, model: Model, say: Callable[[str], object]) -> Reproduction:
     """Make a model's whole family again, each run's part at its own commit and settings, with nothing from any cache.
 
     It stops at the first artifact that differs. Raises ArtifactError where a raw file is gone or a stage fails.
@@ -101,7 +101,7 @@ def _order(index: Index, model: Model) -> list[Made]:
     return sorted(order, key=lambda made: (made.run.created, made.run.commit))
 
 
-def _make(pipeline: Pipeline, store: Store, recorded: Derivation, say: Callable[[str], None]) -> Difference | None:
+def _make(pipeline: Pipeline, store: Store, recorded: Derivation, say: Callable[[str], object]) -> Difference | None:
     """Make one artifact again and compare it."""
     stage = recorded.stage
     if stage not in pipeline.definitions:
@@ -145,7 +145,7 @@ def _last_words(folder: Path, stage: str) -> str:
     return "\n".join(["", "Its last lines:", *(f"  {line}" for line in tail)])
 
 
-def _say_environment(run: Run, say: Callable[[str], None]) -> None:
+def _say_environment(run: Run, say: Callable[[str], object]) -> None:
     """Say first where the packages here are not those of the run."""
     name = f"{run.commit}:requirements.txt"
     different = package_differences(run.git.contents([name])[name] or "")

@@ -38,7 +38,7 @@ class Report:
 
 
 def reconcile(
-    root: Path, defaults: Values, drop_unknown: bool = False, say: Callable[[str], None] = lambda _: None
+    root: Path, defaults: Values, drop_unknown: bool = False, say: Callable[[str], object] = lambda _: None
 ) -> Report:
     """Rebuild or repair the view in MLflow; `say` hears of each difference as it is mended.
 
@@ -98,7 +98,7 @@ class _Reconciliation:
     index: Index
     store: Store
     runs: ShownRuns
-    say: Callable[[str], None]
+    say: Callable[[str], object]
     report: Report = field(default_factory=Report)
 
     def mend(self, differences: Iterable[Difference]) -> None:
