@@ -58,7 +58,13 @@ class Policies:
             Made("eval_ppo", evaluation, 7, {"artifacts/data": data, "artifacts/sft": sft, "artifacts/ppo": ppo}),
         ]
         pairs = {"test/accuracy": 0.8, "test/length_accuracy": 0.6}
-        commit = project.run(name, stages, policy="ppo", metrics={"reward": pairs, "eval_ppo": dict(metrics or {})})
+        commit = project.run(
+            name,
+            stages,
+            policy="ppo",
+            metrics={"reward": pairs, "eval_ppo": dict(metrics or {})},
+            params={"seed": 0, "registry": {"model": MODEL}},
+        )
         return Registry(self.path, MODEL).register(name, commit, "ppo", ppo)
 
 

@@ -26,22 +26,23 @@ def register_shared(root: Path, model: str, run: str, commit: str, stage: str, a
     """
     registry = Registry(root, model)
     for _ in range(TRIES):
-        try:
-            catch_up(root, registry)
-        except SilentRemoteError as error:
-            return registry.register(run, commit, stage, artifact), str(error)
-        before = registry.head()
-        version = registry.register(run, commit, stage, artifact)
-        try:
-            hand_on(root, registry.ref)
-        except ChainMovedError:
-            newest = registry.head()
-            if newest and newest != before:
-                registry.take_back(newest, before)
-            continue
-        except WorkspaceError as error:
-            return version, str(error)
-        return version, ""
+        with registry.alone():
+            try:
+                _catch_up(root, registry)
+            except SilentRemoteError as error:
+                return registry.register(run, commit, stage, artifact), str(error)
+            before = registry.head()
+            version = registry.register(run, commit, stage, artifact)
+            try:
+                hand_on(root, registry.ref)
+            except ChainMovedError:
+                newest = registry.head()
+                if newest and newest != before:
+                    registry.take_back(newest, before)
+                continue
+            except WorkspaceError as error:
+                return version, str(error)
+            return version, ""
     raise WorkspaceError(f"{registry.ref} moves all the time on the Git remote; try again when fewer runs end at once")
 
 
@@ -70,6 +71,11 @@ def catch_up(root: Path, registry: Registry) -> None:
     may change, for no alias points to them. Raises SilentRemoteError where the remote does not answer, DivergedError
     where an alias moved here that others do not know of.
     """
+    with registry.alone():
+        _catch_up(root, registry)
+
+
+def _catch_up(root: Path, registry: Registry) -> None:
     try:
         take_over(root, registry.ref)
     except DivergedError as error:

@@ -5,7 +5,8 @@ registered model outlives `dvc exp remove`.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from stemma.errors import WorkspaceError
 from stemma.lineage.chain import Chain, ChainMovedError, Document, Link
 from stemma.lineage.git import Git
+from stemma.stage.locks import lock
 
 MODELS = "refs/stemma/models/"
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -51,6 +53,7 @@ class Registry:
 
     def __init__(self, root: Path, model: str, ref: str = "") -> None:
         self.model = model
+        self._lock = root / ".stemma" / "registry.lock"
         self.ref = ref or f"{MODELS}{model}"
         """The Git ref of its chain."""
         self._chain = Chain(root, self.ref)
@@ -91,6 +94,12 @@ class Registry:
         state = applied(after.state if after else {}, act)
         checked(registered(self.model, state))
         return self._chain.append(after, title, act, state)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the one process of this clone that adds acts and hands them on: none is built on and then taken back."""
+        with lock(self._lock):
+            yield
 
     def take_back(self, link: Link, before: Link | None) -> None:
         """Undo the newest act, which no other clone has seen."""

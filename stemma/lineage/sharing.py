@@ -56,7 +56,12 @@ def take_over(root: Path, ref: str) -> None:
         return
     git.run("fetch", "--quiet", remote, ref, timeout=SECONDS_TO_MOVE)
     if not ours or _is_ancestor(git, ours, theirs):
-        git.run("update-ref", "-m", f"taken over from {remote}", ref, theirs, ours)
+        try:
+            git.run("update-ref", "-m", f"taken over from {remote}", ref, theirs, ours)
+        except WorkspaceError:
+            # Another process of this clone was faster.
+            if git.run("for-each-ref", "--format=%(objectname)", ref) != theirs:
+                raise
     elif not _is_ancestor(git, theirs, ours):
         raise DivergedError(
             f"{ref} and the copy on Git remote {remote} went different ways: both have acts that the other lacks. "

@@ -85,7 +85,8 @@ def check_unused(runs: Iterable[Run], name: str) -> None:
     """Raise WorkspaceError where a run of that name is on record."""
     if any(run.name == name for run in runs):
         raise WorkspaceError(
-            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`"
+            f"run {name} is on record already; choose another --name, or look with `stemma show {name}`. Where it was "
+            "killed before its policy was registered, `stemma promote` registers it"
         )
 
 

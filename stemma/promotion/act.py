@@ -5,14 +5,15 @@ from contextlib import suppress
 from dataclasses import asdict
 
 from stemma.errors import ArtifactError, StemmaError, WorkspaceError
-from stemma.lineage.chain import Document, Link
+from stemma.lineage.chain import ChainMovedError, Document
 from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.names import Model, model_of
-from stemma.lineage.registry import Version
+from stemma.lineage.registering import register_shared
+from stemma.lineage.registry import TRIES, Version
 from stemma.promotion.evidence import Evidence, evidence_of
 from stemma.promotion.gates import Gate, check_gates
-from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, move, note, stay
+from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, hear, move, note, stay
 
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """It names a file and an alias in MLflow."""
@@ -31,8 +32,9 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
     where its bytes are not right; ChainMovedError where somebody else moved the alias meanwhile.
     """
     _check_alias(alias)
-    head = begin(desk, reason)
+    begin(desk, reason)
     version = _registered(desk, model)
+    head = desk.registry.head()
     now = desk.registry.at(head)
     if now.aliases.get(alias) == version.number:
         return stay(desk, alias, version)
@@ -51,7 +53,7 @@ def promote(desk: Desk, model: Model, alias: str, reason: str, force: bool = Fal
         **desk.named(),
     }
     if failed and not force:
-        _refuse(desk, head, version, alias, act)
+        _refuse(desk, version, alias, act)
         raise RefusedError(_refusal(model, failed, len(gates)))
     return move(desk, head, alias, version, act)
 
@@ -85,11 +87,16 @@ def _check_alias(alias: str) -> None:
 
 
 def _registered(desk: Desk, model: Model) -> Version:
+    """The model's version; a run's policy is registered now where a kill kept the run from doing so."""
     if model.version and model.registered == desk.registry.model:
         return model.version
+    run, stage, artifact = model.run, model.derivation.stage, model.derivation.artifact
     for version in desk.registry.read().versions.values():
-        if (version.commit, version.artifact) == (model.run.commit, model.derivation.artifact):
+        if (version.commit, version.artifact) == (run.commit, artifact):
             return version
+    meant_for = run.params.get("registry", {}).get("model")
+    if (meant_for, run.trailers["Policy"]) == (desk.registry.model, f"{stage}={artifact}"):
+        return register_shared(desk.root, desk.registry.model, run.name, run.commit, stage, artifact)[0]
     raise WorkspaceError(
         f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes. "
         f"The versions are {', '.join(f'{desk.registry.model}/{number}' for number in desk.registry.read().versions)}"
@@ -119,11 +126,22 @@ def _judge(desk: Desk, model: Model, champion: Model | None) -> tuple[Evidence |
         return None, [Gate("evidence", passed=False, words=str(error))]
 
 
-def _refuse(desk: Desk, head: Link | None, version: Version, alias: str, act: Document) -> None:
-    """Put the refusal on record; where that cannot be done just now, the person is told of it all the same."""
-    with suppress(WorkspaceError):
-        title = f"refuse {desk.registry.model}/{version.number} as {alias}"
-        note(desk, head, title, {**act, "act": "refuse", "alias": alias, "to": version.number})
+def _refuse(desk: Desk, version: Version, alias: str, act: Document) -> None:
+    """Put the refusal on record; where that cannot be done just now, the person is told of it all the same.
+
+    What others did while the evidence was looked at does not stand in the way: a refusal moves nothing.
+    """
+    title = f"refuse {desk.registry.model}/{version.number} as {alias}"
+    for _ in range(TRIES):
+        with suppress(WorkspaceError):
+            hear(desk.root, desk.registry)
+        try:
+            note(desk, desk.registry.head(), title, {**act, "act": "refuse", "alias": alias, "to": version.number})
+        except ChainMovedError:
+            continue
+        except WorkspaceError:
+            pass
+        return
 
 
 def _refusal(model: Model, failed: list[Gate], asked: int) -> str:

@@ -98,11 +98,18 @@ def move(desk: Desk, head: Link | None, alias: str, version: Version, act: Docum
     """
     seen = desk.registry.at(head).aliases.get(alias)
     lay_out(desk.root, desk.store, version.artifact)
-    before, link = _compare_and_set(desk, head, alias, version, act)
-    if act["act"] == "rollback":
-        # What serves comes first; a Git remote may take its time.
+    try:
+        with desk.registry.alone():
+            before, link = _compare_and_set(desk, head, alias, version, act)
+            if act["act"] == "rollback":
+                # What serves comes first; a Git remote may take its time.
+                settle(desk.root, desk.store, desk.registry)
+            notes = _hand_on(desk, before, link)
+    except ChainMovedError:
+        with suppress(WorkspaceError):
+            hear(desk.root, desk.registry)
         settle(desk.root, desk.store, desk.registry)
-    notes = _hand_on(desk, before, link)
+        raise
     return _follow(desk, alias, seen, version, notes)
 
 
@@ -112,12 +119,13 @@ def note(desk: Desk, head: Link | None, title: str, act: Document) -> None:
     Raises ChainMovedError where somebody else was faster, WorkspaceError where the Git remote does not answer; then
     nothing is on record.
     """
-    link = desk.registry.move(head, title, act)
-    try:
-        hand_on(desk.root, desk.registry.ref)
-    except WorkspaceError:
-        desk.registry.take_back(link, head)
-        raise
+    with desk.registry.alone():
+        link = desk.registry.move(head, title, act)
+        try:
+            hand_on(desk.root, desk.registry.ref)
+        except WorkspaceError:
+            desk.registry.take_back(link, head)
+            raise
     desk.follow()
 
 
@@ -161,9 +169,6 @@ def _hand_on(desk: Desk, before: Link | None, link: Link) -> list[str]:
         hand_on(desk.root, desk.registry.ref)
     except ChainMovedError:
         desk.registry.take_back(link, before)
-        with suppress(WorkspaceError):
-            hear(desk.root, desk.registry)
-        settle(desk.root, desk.store, desk.registry)
         raise
     except WorkspaceError as error:
         return [f"other clones do not see this yet, push {desk.registry.ref} later: {error}"]

@@ -15,6 +15,7 @@ from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.names import find_model
 from stemma.lineage.registering import catch_up, register_shared
 from stemma.lineage.registry import Registry
+from stemma.lineage.runs import find_run
 from stemma.lineage.served import copy_of as copy_of_artifact
 from stemma.lineage.sharing import hand_on
 from stemma.promotion.act import RefusedError, promote
@@ -190,6 +191,30 @@ def test_a_registration_meanwhile_does_not_stand_in_the_way(policies: Policies) 
         promote(late, model, "champion", "why not")
     now = Registry(policies.path, MODEL).read()
     assert (now.aliases, len(now.versions)) == ({"champion": 1}, 2)
+
+
+def test_a_refusal_stands_on_record_whatever_was_registered_meanwhile(policies: Policies) -> None:
+    policies.add("bad", [-1.0] * PROMPTS)
+    with desk_of(policies) as open_desk:
+        model = find_model(policies.path, open_desk.index, "bad")
+        late = Desk(**{**open_desk.__dict__, "verify": lambda *_: policies.add("late", BETTER)})
+        with pytest.raises(RefusedError, match="win rate"):
+            promote(late, model, "champion", "why not")
+    assert [link.act["act"] for link in Registry(policies.path, MODEL).acts()] == ["register", "register", "refuse"]
+
+
+def test_a_policy_that_a_kill_kept_from_being_registered_is_registered_when_it_is_promoted(policies: Policies) -> None:
+    policies.add("good", BETTER)
+    before = Registry(policies.path, MODEL).head()
+    killed = policies.add("killed", BEST)
+    newest = Registry(policies.path, MODEL).head()
+    assert newest
+    Registry(policies.path, MODEL).take_back(newest, before)
+    assert promoted(policies, "killed").after == "policy/2"
+    assert Registry(policies.path, MODEL).read().versions[2] == killed
+    reward = find_run(policies.path, "killed").made["reward"]
+    with pytest.raises(WorkspaceError, match="is not a version of policy"):
+        promoted(policies, reward)
 
 
 def test_the_clone_that_is_second_takes_its_act_back(policies: Policies, tmp_path: Path) -> None:
