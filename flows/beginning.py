@@ -1,7 +1,7 @@
 """How a flow run begins: anew from this clone, or again from what it began from, perhaps on another machine."""
 
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,9 +85,19 @@ def keep_settings(workspace: Workspace, facts: Mapping[str, str], say: Callable[
 
 
 def drop_beginning(root: Path) -> None:
-    """Take the beginning off the record, because the run has ended by itself, well or not; a kill leaves it there."""
+    """Take the beginning off the record: the last act of a flow run that has ended by itself, well or not."""
     if is_deployed():
         forget_begun(root, flow_run_id())
+
+
+@contextmanager
+def going_on_after_a_kill(root: Path) -> Iterator[None]:
+    """Keep the beginning on record while the flow run is under way; where it fails by itself, it will not go on."""
+    try:
+        yield
+    except Exception:
+        drop_beginning(root)
+        raise
 
 
 def exchange_of(root: Path, beginning: Beginning, say: Callable[[str], None]) -> Exchange | nullcontext[None]:

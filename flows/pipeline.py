@@ -11,7 +11,14 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
-from flows.beginning import begin, drop_beginning, exchange_of, keep_beginning, keep_settings
+from flows.beginning import (
+    begin,
+    drop_beginning,
+    exchange_of,
+    going_on_after_a_kill,
+    keep_beginning,
+    keep_settings,
+)
 from flows.display import Display
 from flows.hardware import machine_kind
 from flows.people.human_labels import Halt, People, asked_people
@@ -86,16 +93,19 @@ def run_pipeline(
             take_inputs(root, workspace.path, this_round)
         facts = this_round.named() if this_round else {}
         keep_beginning(beginning, workspace, facts, display.say)
-        log, waited = get_run_logger().info, people is not None and people.were_asked()
         runner = StageRunner(
-            workspace, settings, pipeline, projection, display, log, beginning.earlier, taints(root),
-            Spending(root, name), partial(keep_settings, workspace, facts, display.say), waited, exchange,
+            workspace, settings, pipeline, projection, display, get_run_logger().info, beginning.earlier, taints(root),
+            Spending(root, name), partial(keep_settings, workspace, facts, display.say), beginning.again, exchange,
         )  # fmt: skip
-        ended = _to_its_end(_FlowRun(flow, stages, policy, runner, people, this_round))
+        with going_on_after_a_kill(root):
+            ended = _FlowRun(flow, stages, policy, runner, people, this_round).carry_out()
     if isinstance(ended, Halt):
+        if ended.progress is None:
+            drop_beginning(root)
         return halt_run(ended, name, settings.human)
     if this_round is None:
         show_result(root, ended)
+        drop_beginning(root)
     return ended
 
 
@@ -221,19 +231,6 @@ class _FlowRun:
 
     def _metrics(self) -> dict[str, float]:
         return self.runner.metrics(f"eval_{self.policy}")
-
-
-def _to_its_end(run: _FlowRun) -> FlowReport | Halt:
-    """Carry a run out, and drop the record of its beginning unless it goes on later."""
-    root = run.runner.workspace.root
-    try:
-        ended = run.carry_out()
-    except Exception:
-        drop_beginning(root)
-        raise
-    if not isinstance(ended, Halt) or ended.progress is None:
-        drop_beginning(root)
-    return ended
 
 
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:

@@ -10,6 +10,7 @@ from prefect.tasks import exponential_backoff
 
 from flows import dpo, rlhf
 from flows.acts import promote_model
+from flows.beginning import drop_beginning, going_on_after_a_kill
 from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
 from flows.planning.dry_run import Planned
@@ -62,10 +63,12 @@ def retrain(
     # What stands on record: a flow run that went on after a while is still the round that it began as.
     begun = begun.as_begun(find_run(root, ended.run).trailers)
     reason = f"round {begun.number}: {version} beats {begun.parent}"
-    verdict, words = _decide(root, version, settings.round.alias, reason)
+    with going_on_after_a_kill(root):
+        verdict, words = _decide(root, version, settings.round.alias, reason)
     report = RoundReport(**ended.model_dump(), round=begun.number, parent=begun.parent, verdict=verdict, words=words)
     get_run_logger().info(f"{verdict}: {words}")
     show_result(root, report, verdict, words)
+    drop_beginning(root)
     return Completed(name=verdict, message=words, data=report)
 
 

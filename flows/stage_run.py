@@ -46,8 +46,8 @@ class StageRunner:
     """What the run has spent."""
     keep_settings: Callable[[], None]
     """Puts the workspace's settings on record, because they changed after the run began."""
-    has_waited: bool = False
-    """Whether this run waited for people, and now begins anew: what no run on record made, it made before."""
+    goes_on: bool = False
+    """Whether this run was at work before, perhaps on another machine: what no run on record made, it made then."""
     exchange: Exchange | None = None
     """With other machines, where the project is shared."""
     artifacts: dict[str, str] = field(default_factory=dict)
@@ -128,9 +128,9 @@ class StageRunner:
             self.say(f"{stage} done in {time.monotonic() - began - watch.waited():.0f} s{waited}")
             self._record_ran(stage, entry)
             self.spending.made(stage, sum(out.get("size", 0) for out in entry["outs"]))
-        elif self.has_waited and maker_of(self.earlier, stage, artifact_id(entry)) is None:
+        elif (self.goes_on or self.spending.knows(key)) and maker_of(self.earlier, stage, artifact_id(entry)) is None:
             self.ran.append(stage)
-            self.say(f"{stage} is restored: this run made it before it waited")
+            self.say(f"{stage} is restored: this run made it before")
             self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), {"stemma.state": "ran"}, [])
         else:
             self._record_restored(stage, entry)

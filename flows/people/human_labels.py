@@ -61,10 +61,6 @@ class People:
     run: str
     guidelines: str
 
-    def were_asked(self) -> bool:
-        """Whether the run has asked them before, and now begins anew."""
-        return self.store.batch(self.run) is not None
-
     def ask(self, stage: str, runner: StageRunner, flow_run: str) -> None:
         """Put the fresh samples before people, once the stage is done that they, or their order, come from.
 

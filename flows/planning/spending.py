@@ -51,6 +51,10 @@ class Spending:
         of_stage = [one for key, one in self._spent.items() if key.rpartition("-")[0] == stage]
         return of_stage[-1].seconds if of_stage and not of_stage[-1].bytes else 0.0
 
+    def knows(self, key: str) -> bool:
+        """Whether the run was at work on a stage under this key."""
+        return key in self._spent
+
     def measured(self) -> dict[str, float]:
         """Seconds that each stage of the present attempt took in all, where that is known of it and it ran at all."""
         known = {stage: self._spent[key] for stage, key in self._present.items() if key in self._spent}

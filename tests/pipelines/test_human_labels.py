@@ -206,7 +206,7 @@ def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: Lab
     answer(store, "hand", lambda _: "tie", ("ann",))
     printed = undisturbed.run(*command, status=2)
     assert "sft is restored: nothing changed, run calm made it" in printed
-    assert "sample is restored: this run made it before it waited" in printed
+    assert "sample is restored: this run made it before" in printed
     assert "batch hand was closed by the last verdict" in printed
     assert "none of 1 judged pairs gives a comparison" in printed
 

@@ -16,6 +16,7 @@ def test_a_killed_run_ends_with_the_same_lock(new_project: Callable[[str], Proje
     assert "ppo: resumes from step" in last
     assert not [stage for stage in ("base", "sft", "label", "reward") if f"{stage} runs:" in last]
     assert ids(project.found("torn").lock) == ids(undisturbed.found("calm").lock)
+    assert project.found("torn").made == undisturbed.found("calm").made
     project.kill_in("dpo", "dpo", "cut")
     assert "dpo: resumes from step" in project.run("dpo", "cut")
     assert ids(project.found("cut").lock) == ids(undisturbed.found("straight").lock)

@@ -92,12 +92,16 @@ class Worker:
     def stop(self) -> None:
         self.clone.output(sys.executable, "-m", "stemma", "down")
 
-    def kill(self) -> None:
-        """`kill -9` of all that runs on the machine, at once."""
+    def processes(self) -> list[Any]:
+        """All that runs on the machine."""
         stack = running_stack(self.clone.path)
         assert stack is not None
         first = psutil.Process(stack.pid)  # type: ignore[no-untyped-call]
-        processes = [first, *first.children(recursive=True)]  # type: ignore[no-untyped-call]
+        return [first, *first.children(recursive=True)]  # type: ignore[no-untyped-call]
+
+    def kill(self) -> None:
+        """`kill -9` of all that runs on the machine, at once."""
+        processes = self.processes()
         for process in processes:
             process.suspend()  # so that none has time to mourn another
         for process in processes:

@@ -50,6 +50,7 @@ def test_a_run_ends_elsewhere_whatever_dies(stack: Stack, workers: tuple[Worker,
     calm = stack.clone("calm")
     calm.git("remote", "remove", "origin")
     calm.run("rlhf", "calm", "--set", f"seed={ANEW['seed']}")
-    assert list(calm.found("calm").made) == wanderer.stages
+    assert list(wanderer.made) == wanderer.stages
+    assert calm.found("calm").made == wanderer.made
     assert "took over the step checkpoint that another machine left" in two.words() + one.words()
     assert ids(wanderer.lock) == ids(calm.found("calm").lock)
