@@ -1,4 +1,4 @@
-"""One stack for all tests of this folder."""
+"""One stack for the tests of each file."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ MISSING = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     if MISSING:
         pytest.skip(f"apt-get install {' '.join(MISSING)}")

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "pipelines" / "tiny.yaml"
 SECONDS_TO_START = 180
 SECONDS = 600
+DATABASES = ("prefect", "mlflow", "labels")
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -124,7 +125,7 @@ class Stack:
         self.folder = folder
         self.s3 = S3()
         self._postgres_folder = Path(tempfile.mkdtemp(prefix="stemma-postgres-"))
-        self.postgres = Postgres(self._postgres_folder, ("prefect", "mlflow"))
+        self.postgres = Postgres(self._postgres_folder, DATABASES)
         ports = free_port(), free_port()
         self.api, self.mlflow_url = f"http://127.0.0.1:{ports[0]}/api", f"http://127.0.0.1:{ports[1]}"
         self.prefect_url = self.api.removesuffix("/api")

@@ -3,33 +3,14 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from mlflow import MlflowClient
 
 from tests.project import Project
-from tests.stack.conftest import MISSING
 from tests.stack.s3 import BUCKET
-from tests.stack.stack import ROOT, Stack
-
-DATABASES = ("prefect", "mlflow", "labels")
-
-
-@pytest.fixture
-def doomed(tmp_path: Path) -> Iterator[Stack]:
-    """A stack of this test's own, with a database for labels."""
-    if MISSING:
-        pytest.skip(f"apt-get install {' '.join(MISSING)}")
-    stack = Stack(tmp_path)
-    try:
-        stack.postgres.create("labels")
-        stack.start()
-        yield stack
-    finally:
-        stack.stop()
+from tests.stack.stack import DATABASES, ROOT, Stack
 
 
 def addresses(stack: Stack) -> dict[str, str]:
@@ -100,8 +81,7 @@ def is_right(project: Project, stack: Stack) -> None:
     assert "lineage/tree.html" in [file.path for file in client.list_artifacts(version.run_id, "lineage")]
 
 
-def test_everything_is_lost_and_comes_back(doomed: Stack, tmp_path: Path) -> None:
-    stack = doomed
+def test_everything_is_lost_and_comes_back(stack: Stack, tmp_path: Path) -> None:
     before = clone(stack, "before")
     before.run("dpo", "kept")
     stemma(before, "promote", "policy/1", "--reason", "a drill", "--force")
