@@ -1,6 +1,7 @@
 """The Compose file and the systemd units: what they start exists, listens on loopback unless told, holds no secret."""
 
 import importlib.util
+import os
 import re
 import shlex
 import shutil
@@ -119,3 +120,20 @@ def test_systemd_knows_what_the_units_say(tmp_path: Path) -> None:
     assert verified.returncode == 0, verified.stderr
     ours = [line for line in verified.stderr.splitlines() if "stemma-" in line]
     assert not ours
+
+
+def test_a_job_takes_values_with_blanks_and_signs_as_they_stand(tmp_path: Path) -> None:
+    python, file = tmp_path / "python", tmp_path / ".config" / "stemma" / "worker.env"
+    (tmp_path / "clone" / ".git").mkdir(parents=True)
+    file.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintenv GIT_CONFIG_VALUE_0 JUDGE\npwd\necho "$@"\n', encoding="utf-8")
+    python.chmod(0o755)
+    header, key = "Authorization: Basic dXNlcjp0b2tlbg==", "a$b;c'd"
+    lines = ["# of a worker", "", f"STEMMA_CLONE={tmp_path}/clone", f"STEMMA_PYTHON={python}"]
+    file.write_text("\n".join([*lines, f"GIT_CONFIG_VALUE_0={header}", f"JUDGE={key}"]), encoding="utf-8")
+    job = subprocess.run(
+        ["bash", DEPLOY / "slurm-worker.sbatch"],
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    started = "-m stemma up --worker --pool gpu --foreground"
+    assert (job.stderr, job.stdout.splitlines()) == ("", [header, key, f"{tmp_path}/clone", started])
