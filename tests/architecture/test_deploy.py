@@ -33,7 +33,7 @@ def commands_of_compose() -> list[list[str]]:
     found = []
     for service in services().values():
         words = service.get("command", [])
-        lines = words[2].split("&&") if words[:2] == ["sh", "-c"] else [shlex.join(words)]
+        lines = words[2].split(";") if words[:2] == ["sh", "-c"] else [shlex.join(words)]
         found += [shlex.split(line.removeprefix(" exec ")) for line in lines if line]
     return found
 
@@ -104,9 +104,26 @@ def test_the_example_names_every_variable_and_no_other() -> None:
     assert empty == {"POSTGRES_PASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "PREFECT_AUTH"}
 
 
-def test_the_filled_in_file_is_not_tracked() -> None:
-    ignored = subprocess.run(["git", "check-ignore", "--quiet", "deploy/.env"], cwd=ROOT, check=False)
+@pytest.mark.parametrize("file", ["deploy/.env", "deploy/worker.env"])
+def test_the_filled_in_file_is_not_tracked(file: str) -> None:
+    ignored = subprocess.run(["git", "check-ignore", "--quiet", file], cwd=ROOT, check=False)
     assert ignored.returncode == 0
+
+
+def test_addresses_and_keys_of_any_name_reach_who_reads_them() -> None:
+    """`stemma deploy` wants those of prefect.yaml's notifications, a run those of its judges."""
+    given = {name: service["env_file"] for name, service in services().items() if "env_file" in service}
+    optional = [{"path": "worker.env", "required": False}]
+    assert given == dict.fromkeys(("label-watch", "worker-cpu", "worker-gpu"), optional)
+
+
+def test_labels_are_watched_where_deploy_refuses(tmp_path: Path) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n[ "$*" != "-m stemma deploy" ]\n', encoding="utf-8")
+    python.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    watch = subprocess.run(services()["label-watch"]["command"], env={"PATH": path}, capture_output=True, check=True)
+    assert watch.stdout.decode().splitlines() == ["-m stemma deploy", "-m flows.people.label_watch"]
 
 
 def test_systemd_knows_what_the_units_say(tmp_path: Path) -> None:
