@@ -3,11 +3,12 @@
 # The environment says where they are, as deploy/.env.example does. restore.sh puts them back.
 set -euo pipefail
 umask 077
+. "$(dirname "$0")/at-database.sh"
 to=${1:?backup.sh FOLDER, which is not there yet}
 mkdir "$to"
 
-dump() { # NAME URL, which may be SQLAlchemy's: postgresql+asyncpg://…
-    pg_dump --format=custom --no-owner --file "$to/$1.dump" --dbname "postgresql:${2#*:}"
+dump() { # NAME URL
+    at_database "$2" pg_dump --format=custom --no-owner --file "$to/$1.dump"
 }
 
 # Git before the bucket: every artifact that the saved refs name is then among the saved bytes (`stemma gc` must not run).

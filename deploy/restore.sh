@@ -2,10 +2,11 @@
 # restore.sh FOLDER: what backup.sh saved, into an empty Git remote, three empty databases and an empty bucket.
 # Stop the servers and workers first. A database that is not empty is refused and left as it is.
 set -euo pipefail
+. "$(dirname "$0")/at-database.sh"
 from=${1:?restore.sh FOLDER, which backup.sh made}
 
 restore() { # NAME URL
-    pg_restore --single-transaction --exit-on-error --no-owner --dbname "postgresql:${2#*:}" "$from/$1.dump"
+    at_database "$2" pg_restore --single-transaction --exit-on-error --no-owner "$from/$1.dump"
 }
 
 if [ -n "${STEMMA_BUCKET:-}" ]; then

@@ -14,7 +14,7 @@ from flows.people.label_events import announce
 from flows.people.waiting_page import update_pages
 from flows.round_events import announce_verdicts
 from flows.service.prefect_file import read_prefect_file
-from stemma.errors import LabelError
+from stemma.errors import LabelError, SettingsError
 from stemma.labelling.store.batch import Progress
 from stemma.labelling.store.database import STORE_VARIABLE, store_url
 from stemma.labelling.store.store import LabelStore, open_store
@@ -28,7 +28,7 @@ def watch(root: Path) -> None:
     """Watch for ever, and outlive whatever does not answer for a while."""
     print(f"watches the labels of {root}", flush=True)
     shown: dict[str, Progress] = {}
-    store, due, wanted = None, 0.0, read_prefect_file(root).retrain_on.verdicts
+    store, due = None, 0.0
     while True:
         time.sleep(SECONDS_BETWEEN_LOOKS)
         try:
@@ -38,12 +38,20 @@ def watch(root: Path) -> None:
             announce(root, store)
             if time.monotonic() >= due:
                 due = time.monotonic() + SECONDS_BETWEEN_COUNTS
-                with get_client(sync_client=True) as client:
-                    update_pages(client, store, shown)
-                    if wanted:
-                        announce_verdicts(client, store, wanted)
-        except (LabelError, httpx.HTTPError) as error:
+                count(root, store, shown)
+        except (LabelError, SettingsError, httpx.HTTPError) as error:
             print(f"labels: {error}", flush=True)
+
+
+def count(root: Path, store: LabelStore, shown: dict[str, Progress]) -> None:
+    """Show how far all batches are, and say that as many verdicts came as prefect.yaml, as it lies there now, asks for.
+
+    Raises SettingsError where prefect.yaml has faults, LabelError or httpx.HTTPError where somebody does not answer.
+    """
+    with get_client(sync_client=True) as client:
+        update_pages(client, store, shown)
+        if wanted := read_prefect_file(root).retrain_on.verdicts:
+            announce_verdicts(client, store, wanted)
 
 
 def _opened(root: Path) -> LabelStore | None:

@@ -17,6 +17,7 @@ from flows.service.services import SECONDS_BETWEEN_BEATS
 
 OURS = "stemma: "
 """How the name of every automation of ours begins; one of that name that is no longer wanted is removed."""
+HEARTBEAT = "prefect.flow-run.heartbeat"
 MISSED_BEATS = 3
 TRIES = 5
 """How often a run begins at most; one that dies each time is left to a person."""
@@ -84,7 +85,7 @@ def _crash() -> AutomationCore:
         name=f"{OURS}a run whose machine died is noticed",
         description=f"A run at work is heard of every {SECONDS_BETWEEN_BEATS} s.",
         trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
+            after={HEARTBEAT},
             expect={"prefect.flow-run.*"},
             match=_any_run(),
             for_each={"prefect.resource.id"},

@@ -11,7 +11,7 @@ def enter() -> dict[str, str]:
 
     A run that outlived its worker would go on unseen beside the one that another worker takes up in its place.
     """
-    clone = Path(__file__).resolve().parents[1]
+    clone = Path(__file__).resolve().parents[2]
     os.chdir(clone)
     if parent := os.getppid():  # the first process of a container has none, and ends with the container
         end_with(parent)

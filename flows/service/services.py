@@ -102,12 +102,12 @@ def _prefect(root: Path, wanted: Wanted) -> Service:
 
 
 def _mlflow(root: Path, wanted: Wanted) -> Service:
-    backend = os.environ.get(MLFLOW_BACKEND) or tracking_uri(root)
     command = [
         _program("mlflow"), "server", "--host", wanted.host, "--port", str(wanted.mlflow_port), "--workers", "1",
-        "--backend-store-uri", backend,
     ]  # fmt: skip
     told = {
+        # Not among the words of the command, which every user of the machine sees: it may hold a password.
+        MLFLOW_BACKEND: os.environ.get(MLFLOW_BACKEND) or tracking_uri(root),
         "MLFLOW_ARTIFACTS_DESTINATION": os.environ.get("MLFLOW_ARTIFACTS_DESTINATION", str(root / "mlartifacts")),
         # It would start half a dozen processes for judges of MLflow's own, which nobody here asks.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": os.environ.get("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"),

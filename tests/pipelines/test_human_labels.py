@@ -15,11 +15,15 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
-from flows.events import BATCH_ENDED
+from flows.events import BATCH_ENDED, VERDICTS_ARRIVED
 from flows.people.label_events import announce
+from flows.people.label_watch import count
+from flows.service.prefect_file import FILE
 from flows.service.stack import running_stack
 from flows.settings import DpoSettings
+from stemma.config import read_yaml, write_yaml
 from stemma.labelling.store.database import store_url
 from stemma.labelling.store.shown import Answer, PairChoice, Shown
 from stemma.labelling.store.store import LabelStore, open_store
@@ -27,6 +31,7 @@ from stemma.lineage.raw_files import raw_files
 from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
 from tests.labelling import batch, person
+from tests.pipelines.conftest import ROOT
 from tests.pipelines.test_ui import ask, deployment, free_port
 from tests.project import Project
 
@@ -194,6 +199,28 @@ def test_the_end_of_a_batch_for_which_no_run_waits_is_said_once(
     assert [(event["resource"]["prefect.resource.name"], event["payload"]["state"]) for event in told] == [
         ("alone", "closed")
     ]
+
+
+def test_how_many_verdicts_start_a_round_is_read_at_each_look(
+    prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_API_URL", prefect_api)
+    file = read_yaml(ROOT / FILE)
+    store = open_store(f"sqlite:///{tmp_path / 'labels.db'}")
+    store.make_batch(batch(2, id="counted"))
+    answer(store, "counted", lambda _: "first", ("ann",))
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        write_yaml(tmp_path / FILE, {**file, "retrain_on": {"verdicts": 3}})
+        count(tmp_path, store, {})
+        write_yaml(tmp_path / FILE, {**file, "retrain_on": {"verdicts": 2}})
+        count(tmp_path, store, {})
+    store.close_connections()
+    wanted = {"filter": {"event": {"name": [VERDICTS_ARRIVED]}}, "limit": 10}
+    deadline = time.monotonic() + SECONDS
+    while not (told := ask(f"{prefect_api}/events/filter", wanted)["events"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert [event["payload"]["verdicts"] for event in told] == [2]
 
 
 def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: LabelStore) -> None:

@@ -46,3 +46,12 @@ def test_mlflow_answers_at_the_address_that_is_told() -> None:
 def test_who_names_hosts_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "mlflow.example.org")
     assert mlflow("127.0.0.1").environment["MLFLOW_SERVER_ALLOWED_HOSTS"] == "mlflow.example.org"
+
+
+def test_the_address_of_the_database_is_no_word_of_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ps` shows those to every user of the machine, and the address holds a password."""
+    address = "postgresql+psycopg://stemma:secret@db/mlflow"
+    monkeypatch.setenv("MLFLOW_BACKEND_STORE_URI", address)
+    service = mlflow("127.0.0.1")
+    assert not [word for word in service.command if "secret" in word]
+    assert service.environment["MLFLOW_BACKEND_STORE_URI"] == address
