@@ -14,6 +14,7 @@ from typing import Any
 
 from stemma.errors import TrainingError
 from stemma.stage.deadline import Deadline
+from stemma.stage.durable import sync, write_whole
 
 HISTORY = "history.csv"
 ROWS = "history.jsonl"
@@ -124,9 +125,10 @@ class Progress:
     def _add(self, row: Mapping[str, float]) -> None:
         with self._rows.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
+        sync(self._rows)  # a step checkpoint that the disk has must not be without the rows before it
 
     def _keep(self, rows: Sequence[Mapping[str, float]]) -> None:
-        self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        write_whole(self._rows, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def _emit(self, event: Mapping[str, Any]) -> None:
         if self._events:

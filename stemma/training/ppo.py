@@ -43,7 +43,7 @@ def train_ppo(
     check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
-    done = restore(learner, watch, checkpoints)
+    done = restore(learner, watch, checkpoints, stage.progress.say)
     stage.progress.resume_from(done)
     if watch and not done:
         stage.progress.log(0, settings.updates, watch.look(learner, 0))
