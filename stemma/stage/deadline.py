@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from stemma.errors import BudgetError
+from stemma.stage.rank import ranks
 
 DEADLINE_VARIABLE = "STEMMA_DEADLINE"
 UNLIMITED = float("inf")
@@ -49,7 +50,7 @@ class Deadline(NamedTuple):
 
         Never with several processes: they would have to agree on the step, so they stop at the next one in turn.
         """
-        return self.is_over() and int(os.environ.get("WORLD_SIZE", "1")) == 1
+        return self.is_over() and ranks() == 1
 
     def check(self, done: str) -> None:
         """Raise BudgetError where the budget is spent; `done` tells how far the stage is."""

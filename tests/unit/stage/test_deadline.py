@@ -11,6 +11,7 @@ import pytest
 from stemma.errors import BudgetError
 from stemma.stage.deadline import DEADLINE_VARIABLE, Deadline
 from stemma.stage.progress import Progress
+from stemma.stage.rank import RANK_VARIABLE
 
 PROJECT = Path(__file__).parents[3]
 STAGE = """
@@ -69,6 +70,8 @@ def test_several_processes_wait_for_the_step_checkpoint_in_turn(
 ) -> None:
     set_deadline(monkeypatch, -1, 60)
     monkeypatch.setenv("WORLD_SIZE", "2")
+    assert Progress("ppo", tmp_path).wants_checkpoint()  # the variable of somebody else's job
+    monkeypatch.setenv(RANK_VARIABLE, "1")
     progress = Progress("ppo", tmp_path)
     assert not progress.wants_checkpoint()
     with pytest.raises(BudgetError):

@@ -152,6 +152,12 @@ def test_gpus_are_shared_out_and_a_stage_sees_its_own_only(ask: Callable[..., Ho
     third.waits("waits for a GPU slot: run both comes first")
 
 
+def test_an_inherited_world_size_does_not_switch_slots_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with slots_for("dpo", "dpo", CUDA, Progress("dpo", tmp_path)):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+
+
 def test_a_run_that_was_queued_first_goes_first_though_it_comes_a_moment_later(ask: Callable[..., Holder]) -> None:
     with in_line("first", 1.0):
         second = ask("second", 2.0)
