@@ -10,7 +10,6 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 from stemma.errors import BudgetError
-from stemma.stage.rank import ranks
 
 DEADLINE_VARIABLE = "STEMMA_DEADLINE"
 UNLIMITED = float("inf")
@@ -44,13 +43,6 @@ class Deadline(NamedTuple):
     def is_over(self) -> bool:
         """Whether the budget is spent."""
         return time.monotonic() >= self.keep_and_stop
-
-    def wants_checkpoint(self) -> bool:
-        """Whether a step checkpoint should be written out of turn.
-
-        Never with several processes: they would have to agree on the step, so they stop at the next one in turn.
-        """
-        return self.is_over() and ranks() == 1
 
     def check(self, done: str) -> None:
         """Raise BudgetError where the budget is spent; `done` tells how far the stage is."""

@@ -84,8 +84,11 @@ class Progress:
         self._deadline.enforce(stop)
 
     def wants_checkpoint(self) -> bool:
-        """Whether a step checkpoint should be written now, out of turn, because the stage must stop."""
-        return self._deadline.wants_checkpoint()
+        """Whether a step checkpoint should be written now, out of turn, because the stage must stop.
+
+        Several ranks must agree on it: each asks its own clock, and the first one's word counts.
+        """
+        return self._deadline.is_over()
 
     def kept(self, step: int) -> None:
         """Note that the step checkpoint of a step is whole.

@@ -53,7 +53,7 @@ def train_ppo(
         stage.progress.log(update, settings.updates, metrics)
         if as_first_says(bool(watch and watch.message)):
             break
-        if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
+        if as_first_says(stage.progress.wants_checkpoint()) or update % settings.checkpoint_every == 0:
             save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
     first_goes_on_alone()
