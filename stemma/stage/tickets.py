@@ -46,6 +46,8 @@ class Ticket:
     """How many slots it needs."""
     memory: int = 0
     """Bytes that it needs."""
+    may_take: tuple[str, ...] = ()
+    """The slots that would serve it; none where older code wrote the ticket, and did not say."""
     has: bool = False
     """Whether it has what it needs."""
     holds: tuple[str, ...] = ()
@@ -63,7 +65,13 @@ class Ticket:
             return False
         if not self.stage:
             return other.needed > 0 and time.monotonic() < self.comes_until
-        return (self.device == other.device and self.needed > 0 < other.needed) or self.memory > 0 < other.memory
+        return self._wants_slots_of(other) or self.memory > 0 < other.memory
+
+    def _wants_slots_of(self, other: "Ticket") -> bool:
+        """Whether both need slots, and one slot at least would serve either."""
+        untold = not self.may_take or not other.may_take
+        shared = self.device == other.device and (untold or not set(self.may_take).isdisjoint(other.may_take))
+        return shared and self.needed > 0 < other.needed
 
 
 @contextmanager
@@ -83,7 +91,9 @@ def taken(
     `say` is told whom it waits for.
     """
     folder, told = machine_folder(), ""
-    asked = Ticket(run, min(since, time.time()), stage, needs.device, needs.slots, needs.memory)
+    asked = Ticket(
+        run, min(since, time.time()), stage, needs.device, needs.slots, needs.memory, may_take=offer.fitting(needs)
+    )
     with _held(folder, asked) as file:
         while True:
             own, why = _serve(folder, file, needs, offer)
@@ -222,7 +232,7 @@ def _read(stream: IO[str]) -> Ticket:
     told: dict[str, Any] = json.load(stream)
     # A clone with other code may tell more or less.
     known = {field.name: told[field.name] for field in fields(Ticket) if field.name in told}
-    return Ticket(**{**known, "holds": tuple(told["holds"])})
+    return Ticket(**{**known, "holds": tuple(told["holds"]), "may_take": tuple(told.get("may_take", ()))})
 
 
 def _write(stream: IO[str], ticket: Ticket) -> None:

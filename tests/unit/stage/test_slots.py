@@ -158,6 +158,24 @@ def test_an_inherited_world_size_does_not_switch_slots_off(tmp_path: Path, monke
         assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
 
 
+def test_nobody_waits_for_one_who_waits_for_other_gpus(
+    ask: Callable[..., Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMMA_SLOTS", "0")
+    ask("one", 1.0, "ppo", CUDA).comes("at work")
+    ask("two", 2.0, "ppo", CUDA).waits("waits for a GPU slot: taken by run one")
+    monkeypatch.setenv("STEMMA_SLOTS", "1")
+    ask("three", 3.0, "ppo", CUDA).comes("at work")
+
+
+def test_a_ticket_that_does_not_tell_its_slots_may_take_any() -> None:
+    needs, offer = Needs("cuda", 1), Offer("cuda", ("1",), GIB)
+    own = Ticket("own", 2.0, "ppo", "cuda", 1, may_take=("1",), number=2)
+    assert blocked(own, [Ticket("older code", 1.0, "ppo", "cuda", 1)], needs, offer)
+    assert blocked(own, [Ticket("first", 1.0, "ppo", "cuda", 1, may_take=("0", "1"))], needs, offer)
+    assert not blocked(own, [Ticket("first", 1.0, "ppo", "cuda", 1, may_take=("0",))], needs, offer)
+
+
 def test_a_run_that_was_queued_first_goes_first_though_it_comes_a_moment_later(ask: Callable[..., Holder]) -> None:
     with in_line("first", 1.0):
         second = ask("second", 2.0)
