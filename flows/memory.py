@@ -23,11 +23,16 @@ def with_less_at_once(settings: FlowSettings, section: str) -> tuple[FlowSetting
 def remedy(settings: FlowSettings, section: str) -> str:
     """What a person can do where nothing is left to halve."""
     stage = getattr(settings, section)
-    if isinstance(stage, TrainerSettings | PpoSettings):
-        checkpointing = f", {section}.gradient_checkpointing=true" if isinstance(stage, TrainerSettings) else ""
+    if isinstance(stage, PpoSettings):
+        return (
+            "One row in a forward pass did not help, and sampling takes all prompts at once: lower "
+            f"{section}.rollouts, {section}.watch.prompts or {section}.max_new_tokens, take a smaller model, "
+            f"{section}.tuning=lora, or a machine with more memory."
+        )
+    if isinstance(stage, TrainerSettings):
         return (
             "It does not fit with one row in a forward pass either: take a smaller model, "
-            f"{section}.tuning=lora{checkpointing}, or a machine with more memory."
+            f"{section}.tuning=lora, {section}.gradient_checkpointing=true, or a machine with more memory."
         )
     if "batch_size" in type(stage).model_fields:
         return f"Lower {section}.batch_size, or take a machine with more memory."

@@ -3,8 +3,10 @@
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from flows.display import Display
 from flows.hardware import gpus_of
@@ -24,7 +26,7 @@ from stemma.lineage.runs import Run, artifact_id, lock_entry, maker_of
 from stemma.lineage.workspace import Workspace, check_disk
 from stemma.stage.deadline import DEADLINE_VARIABLE, UNLIMITED, Deadline
 from stemma.stage.definition import PARAMS_FILE, scratch_name
-from stemma.stage.locks import lock
+from stemma.stage.locks import lock, try_lock
 from stemma.view.live_run import MlflowView
 
 
@@ -72,7 +74,7 @@ class StageRunner:
         folder = self.workspace.root / ".stemma" / "scratch"
         self.projection.post(MlflowView.begin_stage, stage, section(self.settings, definition.section))
         scratch = folder / scratch_name(self.workspace.path, definition)
-        with lock(scratch.with_name(f"{scratch.name}.flow.lock")):
+        with self._alone(stage, scratch.with_name(f"{scratch.name}.flow.lock")):
             check_disk(self.workspace.root)
             if self.exchange:
                 self.exchange.begin(self.pipeline, stage, scratch)
@@ -80,6 +82,17 @@ class StageRunner:
             if self.exchange:
                 self.exchange.end(self.pipeline, stage, scratch, ran=stage in self.ran)
             return made
+
+    @contextmanager
+    def _alone(self, stage: str, file: Path) -> Iterator[None]:
+        """Hold the lock of a stage with its settings and inputs: another run that comes to the same takes it over."""
+        with try_lock(file) as held:
+            if held:
+                yield
+                return
+        self.say(f"{stage} waits: another run is making the same")
+        with lock(file):
+            yield
 
     def _take_less_at_once(self, stage: str, error: OutOfMemoryError) -> None:
         """Change the run's settings so that the stage takes less memory, and put them on record.

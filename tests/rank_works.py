@@ -8,8 +8,10 @@ from typing import Any
 import torch.distributed
 
 from stemma.config import LoraConfig, MachineConfig
+from stemma.errors import BudgetError
 from stemma.judging.kinds import write_kind
 from stemma.records.jsonl import write_rows
+from stemma.stage.deadline import Deadline
 from stemma.stage.door import Stage
 from stemma.stage.progress import Progress, UnheardProgress
 from stemma.stage.rank import is_first, join, ranks, wait_for_all
@@ -22,7 +24,7 @@ from tests.tiny import tiny_artifact, tiny_comparisons, tiny_demonstrations, tin
 from tests.tiny_reward import tiny_reward_artifact
 
 SFT = SftConfig(batch_size=4, epochs=9, learning_rate=3e-3, checkpoint_every=20)
-SFT_SHORT = SFT.model_copy(update={"epochs": 4, "checkpoint_every": 10})
+SFT_SHORT = SFT.model_copy(update={"epochs": 4})
 SFT_LORA = SFT_SHORT.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 REWARD = RewardConfig(batch_size=4, epochs=4, must_beat_chance=False)
 DPO = DpoConfig(batch_size=4, epochs=4, sft_weight=0.0)
@@ -44,8 +46,10 @@ WORKS: dict[str, Callable[[Stage], object]] = {
     "ppo_lora": lambda stage: train_ppo(PPO_LORA, stage),
     "ppo_stopped": lambda stage: train_ppo(PPO_STOPPED, stage),
 }
+SPENT_AT = {"sft_short": 10, "ppo": 1}
+"""Works that are also stopped because a budget is spent, after a step whose checkpoint is not in turn; …"""
 STOPPED_AT = {"sft_short": 20, "ppo": 3}
-"""Works that are also broken off after a step, and done again."""
+"""… then broken off after another step, and done again."""
 AGAIN = "_again"
 
 
@@ -89,6 +93,7 @@ def do(root: Path, machine: MachineConfig, name: str, again: bool = False) -> No
     """Do a work, or break it off and do it again; the output is in `output(root, …)`."""
     kind = f"{name}{AGAIN}" if again else name
     if again:
+        stop_for_budget(root, machine, name, kind)
         breaking = (BreakingProgress if is_first() else UnheardBreakingProgress)(name, folder(root, machine, kind))
         breaking.last_step = STOPPED_AT[name]
         try:
@@ -99,6 +104,17 @@ def do(root: Path, machine: MachineConfig, name: str, again: bool = False) -> No
     stage = stage_of(root, machine, name, kind, progress)
     WORKS[name](stage)
     progress.write_history(stage.output)
+
+
+def stop_for_budget(root: Path, machine: MachineConfig, name: str, kind: str) -> None:
+    Deadline(keep_and_stop=0.0).tell()
+    spent = (Progress if is_first() else UnheardProgress)(name, folder(root, machine, kind))
+    Deadline().tell()
+    try:
+        WORKS[name](stage_of(root, machine, name, kind, spent))
+    except BudgetError as error:
+        assert f"step {SPENT_AT[name]} is kept" in str(error)  # noqa: PT017 -- ranks are no tests
+        wait_for_all()
 
 
 def folder(root: Path, machine: MachineConfig, kind: str) -> Path:

@@ -10,7 +10,7 @@ from stemma.errors import BudgetError, SettingsError
 SECONDS_AN_HOUR = 3600.0
 GIB = float(1 << 30)
 GRACE = 60.0
-"""Seconds past the budget that a stage may take to its next step, where it stops without losing any work."""
+"""Seconds past the budget that a stage may take to its next row of numbers, where it stops without losing any work."""
 
 
 class BudgetConfig(Settings):

@@ -15,8 +15,9 @@ from typing import Any
 from stemma.errors import WorkspaceError
 from stemma.lineage.answering import answering
 from stemma.lineage.store import written_at
+from stemma.stage.durable import WRITING
 from stemma.stage.progress import ROWS
-from stemma.stage.steps import WRITING, resumable
+from stemma.stage.steps import resumable
 
 FOLDER = "steps"
 _PACK = re.compile(r"(\d+)\.tar")

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt, Response
 from stemma.sampling.generate import generate
+from stemma.stage.durable import sync
 from stemma.stage.progress import Progress
 from stemma.world.chance import chance
 
@@ -45,6 +46,7 @@ def collect(
             drawn = _draw(policy, tokenizer, chunk, sampling, chance(sampling.seed, "sample", number).getrandbits(62))
             writing = file.with_suffix(".writing")
             write_rows(writing, drawn)
+            sync(writing)
             writing.rename(file)
             progress.log(number + 1, len(chunks), {"response/finished": sum(r.finished for r in drawn) / len(drawn)})
             progress.kept(number + 1)

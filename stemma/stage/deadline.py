@@ -44,13 +44,6 @@ class Deadline(NamedTuple):
         """Whether the budget is spent."""
         return time.monotonic() >= self.keep_and_stop
 
-    def wants_checkpoint(self) -> bool:
-        """Whether a step checkpoint should be written out of turn.
-
-        Never with several processes: they would have to agree on the step, so they stop at the next one in turn.
-        """
-        return self.is_over() and int(os.environ.get("WORLD_SIZE", "1")) == 1
-
     def check(self, done: str) -> None:
         """Raise BudgetError where the budget is spent; `done` tells how far the stage is."""
         if self.is_over():

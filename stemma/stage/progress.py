@@ -14,6 +14,7 @@ from typing import Any
 
 from stemma.errors import TrainingError
 from stemma.stage.deadline import Deadline
+from stemma.stage.durable import sync, write_whole
 
 HISTORY = "history.csv"
 ROWS = "history.jsonl"
@@ -83,8 +84,11 @@ class Progress:
         self._deadline.enforce(stop)
 
     def wants_checkpoint(self) -> bool:
-        """Whether a step checkpoint should be written now, out of turn, because the stage must stop."""
-        return self._deadline.wants_checkpoint()
+        """Whether a step checkpoint should be written now, out of turn, because the stage must stop.
+
+        Several ranks must agree on it: each asks its own clock, and the first one's word counts.
+        """
+        return self._deadline.is_over()
 
     def kept(self, step: int) -> None:
         """Note that the step checkpoint of a step is whole.
@@ -124,9 +128,10 @@ class Progress:
     def _add(self, row: Mapping[str, float]) -> None:
         with self._rows.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(row) + "\n")
+        sync(self._rows)  # a step checkpoint that the disk has must not be without the rows before it
 
     def _keep(self, rows: Sequence[Mapping[str, float]]) -> None:
-        self._rows.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        write_whole(self._rows, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
     def _emit(self, event: Mapping[str, Any]) -> None:
         if self._events:

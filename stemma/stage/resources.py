@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from stemma.config import Settings, parse_settings
+from stemma.errors import SettingsError
 from stemma.stage.ranks import TRAIN_IN_RANKS
 
 TRAINS = TRAIN_IN_RANKS | {"base"}
@@ -18,7 +19,7 @@ class StageResources(Settings):
     """What one stage needs."""
 
     gpus: int | None = Field(None, ge=0)
-    """GPUs that it takes where machine.device is cuda; empty takes one a process."""
+    """GPUs that it takes where machine.device is cuda: 0 where it needs none, or one a process, as empty says too."""
     memory_gib: float = Field(0.0, ge=0)
     """GiB of the machine's memory that it takes; 0 where nobody measured it."""
     gpu_memory_gib: float = Field(0.0, ge=0)
@@ -68,7 +69,8 @@ class Needs:
 def needs_of(section: str, params: Mapping[str, Any]) -> Needs:
     """What the stage of a section of params.yaml takes, by the values of all sections.
 
-    Raises SettingsError where the section `resources` has faults.
+    Raises SettingsError where the section `resources` has faults, or gives the stage more GPUs than it would use, or
+    fewer.
     """
     if section not in ResourcesConfig.model_fields:
         return Needs()
@@ -80,4 +82,10 @@ def needs_of(section: str, params: Mapping[str, Any]) -> Needs:
         return Needs("cpu", 1 if section in TRAINS else 0, memory)
     processes = machine.get("processes", 1) if section in TRAIN_IN_RANKS else 1
     gpus = processes if told.gpus is None else told.gpus
+    if gpus not in {0, processes}:
+        raise SettingsError(
+            f"resources.{section}.gpus is {gpus}, and {section} runs in {processes} process{'es' * (processes > 1)}, "
+            f"each on one GPU: leave it empty, or write 0 where the stage needs none"
+            + ("; machine.processes says how many train" if section in TRAIN_IN_RANKS else "")
+        )
     return Needs("cuda", gpus, memory, gpu_memory if gpus else 0)

@@ -34,9 +34,6 @@ def slots_for(stage: str, section: str, params: Mapping[str, Any], progress: Pro
 
     Raises SettingsError where this machine can never give it.
     """
-    if "WORLD_SIZE" in os.environ:  # one of several processes of a stage, and the one that started them holds the slots
-        yield
-        return
     needs, began = needs_of(section, params), time.monotonic()
     if needs.is_nothing:
         if needs.device == "cuda":

@@ -8,15 +8,20 @@ import re
 import shutil
 from pathlib import Path
 
+from stemma.stage.durable import WRITING, sync, sync_all
+
 MARK = "whole"
-WRITING = "writing"
-"""What the name of a file or folder begins or ends with while it is being written."""
 _NAME = re.compile(r"checkpoint-(\d+)")
 
 
 def last_whole_checkpoint(folder: Path) -> Path | None:
     """The newest checkpoint that was written to its end; None where there is none yet."""
-    return max((path for path in checkpoints(folder) if (path / MARK).exists()), key=step_of, default=None)
+    return next(iter(whole_checkpoints(folder)), None)
+
+
+def whole_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints that were written to their ends, newest first."""
+    return sorted((path for path in checkpoints(folder) if (path / MARK).exists()), key=step_of, reverse=True)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -25,8 +30,13 @@ def step_of(checkpoint: Path) -> int:
 
 
 def mark_whole(checkpoint: Path) -> None:
-    """Declare that all of a checkpoint's files are written."""
+    """Declare that all of a checkpoint's files are written, once the disk has them: a power loss takes no more than a
+    kill does.
+    """
+    sync_all(checkpoint)
+    sync(checkpoint.parent)
     (checkpoint / MARK).touch()
+    sync(checkpoint)
 
 
 def drop_cut_short(folder: Path) -> None:

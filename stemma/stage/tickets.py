@@ -11,7 +11,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,6 +46,8 @@ class Ticket:
     """How many slots it needs."""
     memory: int = 0
     """Bytes that it needs."""
+    may_take: tuple[str, ...] = ()
+    """The slots that would serve it; none where older code wrote the ticket, and did not say."""
     has: bool = False
     """Whether it has what it needs."""
     holds: tuple[str, ...] = ()
@@ -63,7 +65,13 @@ class Ticket:
             return False
         if not self.stage:
             return other.needed > 0 and time.monotonic() < self.comes_until
-        return (self.device == other.device and self.needed > 0 < other.needed) or self.memory > 0 < other.memory
+        return self._wants_slots_of(other) or self.memory > 0 < other.memory
+
+    def _wants_slots_of(self, other: "Ticket") -> bool:
+        """Whether both need slots, and one slot at least would serve either."""
+        untold = not self.may_take or not other.may_take
+        shared = self.device == other.device and (untold or not set(self.may_take).isdisjoint(other.may_take))
+        return shared and self.needed > 0 < other.needed
 
 
 @contextmanager
@@ -83,7 +91,9 @@ def taken(
     `say` is told whom it waits for.
     """
     folder, told = machine_folder(), ""
-    asked = Ticket(run, min(since, time.time()), stage, needs.device, needs.slots, needs.memory)
+    asked = Ticket(
+        run, min(since, time.time()), stage, needs.device, needs.slots, needs.memory, may_take=offer.fitting(needs)
+    )
     with _held(folder, asked) as file:
         while True:
             own, why = _serve(folder, file, needs, offer)
@@ -117,12 +127,13 @@ def blocked(own: Ticket, others: Sequence[Ticket], needs: Needs, offer: Offer) -
 def machine_folder() -> Path:
     """The folder of this machine's tickets, made where it is missing.
 
-    Raises WorkspaceError where somebody else could write there.
+    Raises WorkspaceError where somebody else could write there, though no variable names it, or where this user cannot.
     """
     told = os.environ.get(FOLDER_VARIABLE)
     folder = Path(told) if told else ROOT / f"stemma-slots-{os.getuid()}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
+    with _telling_who_may_write(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.lstat()
     if told or (stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o022):
         return folder
     raise WorkspaceError(
@@ -135,7 +146,7 @@ def alive(folder: Path) -> list[Ticket]:
     """The tickets of all processes that live; what dead ones left is removed. Nobody else may be at it meanwhile."""
     found = []
     for path in sorted(folder.glob(f"*{SUFFIX}")):
-        with _open(path, os.O_RDWR) as stream:
+        with _open(path) as stream:
             if _is_free(stream):
                 path.unlink()
             else:
@@ -149,7 +160,7 @@ def _held(folder: Path, ticket: Ticket) -> Iterator[IO[str]]:
     with _alone(folder):
         there = alive(folder)
         ticket = replace(ticket, number=1 + max((other.number for other in there), default=0))
-        stream = _open(_path(folder, ticket), os.O_RDWR | os.O_CREAT | os.O_EXCL)
+        stream = _new(_path(folder, ticket))
         fcntl.flock(stream, fcntl.LOCK_EX)
         _write(stream, ticket)
         for other in there:
@@ -197,8 +208,24 @@ def _holder(ticket: Ticket) -> str:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    with lock(folder / "lock"):
+    file = folder / "lock"
+    with _telling_who_may_write(folder):
+        with suppress(FileExistsError):
+            _new(file).close()
+        with lock(file):
+            yield
+
+
+@contextmanager
+def _telling_who_may_write(folder: Path) -> Iterator[None]:
+    try:
         yield
+    except PermissionError as error:
+        raise WorkspaceError(
+            f"{folder}, where the slots of this machine are kept, cannot be used: {error}. Have its owner give it to a "
+            f"group of all who train here: chgrp -R GROUP {folder}; chmod 660 {folder}/*; chmod 2770 {folder}; or name "
+            f"another in {FOLDER_VARIABLE}"
+        ) from error
 
 
 def _is_free(stream: IO[str]) -> bool:
@@ -213,8 +240,16 @@ def _path(folder: Path, ticket: Ticket) -> Path:
     return folder / f"{ticket.number:09}{SUFFIX}"
 
 
-def _open(path: Path, flags: int) -> IO[str]:
-    return os.fdopen(os.open(path, flags | os.O_NOFOLLOW, 0o600), "r+", encoding="utf-8")
+def _new(path: Path) -> IO[str]:
+    """Make a file that whoever may write in its folder may write."""
+    stream = _open(path, os.O_CREAT | os.O_EXCL)
+    if path.parent.stat().st_mode & stat.S_IWGRP:
+        os.fchmod(stream.fileno(), 0o660)
+    return stream
+
+
+def _open(path: Path, flags: int = 0) -> IO[str]:
+    return os.fdopen(os.open(path, flags | os.O_RDWR | os.O_NOFOLLOW, 0o600), "r+", encoding="utf-8")
 
 
 def _read(stream: IO[str]) -> Ticket:
@@ -222,7 +257,7 @@ def _read(stream: IO[str]) -> Ticket:
     told: dict[str, Any] = json.load(stream)
     # A clone with other code may tell more or less.
     known = {field.name: told[field.name] for field in fields(Ticket) if field.name in told}
-    return Ticket(**{**known, "holds": tuple(told["holds"])})
+    return Ticket(**{**known, "holds": tuple(told["holds"]), "may_take": tuple(told.get("may_take", ()))})
 
 
 def _write(stream: IO[str], ticket: Ticket) -> None:

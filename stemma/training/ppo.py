@@ -43,7 +43,7 @@ def train_ppo(
     check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
     learner = new_learner(models, settings, stage.machine)
-    done = restore(learner, watch, checkpoints)
+    done = restore(learner, watch, checkpoints, stage.progress.say)
     stage.progress.resume_from(done)
     if watch and not done:
         stage.progress.log(0, settings.updates, watch.look(learner, 0))
@@ -53,7 +53,7 @@ def train_ppo(
         stage.progress.log(update, settings.updates, metrics)
         if as_first_says(bool(watch and watch.message)):
             break
-        if update % settings.checkpoint_every == 0 or stage.progress.wants_checkpoint():
+        if as_first_says(stage.progress.wants_checkpoint()) or update % settings.checkpoint_every == 0:
             save(learner, watch, checkpoints, update)
             stage.progress.kept(update)
     first_goes_on_alone()

@@ -19,7 +19,8 @@ class PpoSettings(Settings):
     minibatches: int = Field(4, ge=1)
     """Optimizer steps in a pass."""
     micro_batch_size: int = Field(32, ge=1)
-    """Responses in one forward; lower it where memory is short, the gradients stay the same."""
+    """Responses scored and learned from in one forward; lower it where memory is short, the gradients stay the same.
+    All of an update are sampled at once, so there `rollouts` and `max_new_tokens` decide."""
     learning_rate: float = Field(3e-4, gt=0)
     """Of both trained models at first; it falls linearly to 0. Take 3e-6 for 1 B weights (Huang et al. 2024)."""
     max_grad_norm: float = Field(1.0, gt=0)

@@ -3,6 +3,7 @@
 Nothing else is kept, because everything else (prompts, seeds, learning rate) follows from the number of the update.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +34,12 @@ def _state(learner: Learner, watch: Watch | None) -> dict[str, Any]:
     }
 
 
-def restore(learner: Learner, watch: Watch | None, folder: Path) -> int:
-    """Go back to the newest step checkpoint; return its update, 0 where there is none."""
-    checkpoint = load_checkpoint(folder)
+def restore(learner: Learner, watch: Watch | None, folder: Path, say: Callable[[str], None]) -> int:
+    """Go back to the newest step checkpoint; return its update, 0 where there is none.
+
+    `say` is told of one that cannot be read.
+    """
+    checkpoint = load_checkpoint(folder, say)
     if checkpoint is None:
         return 0
     copy_weights(learner.models.policy, checkpoint.state["policy"])

@@ -109,7 +109,7 @@ class _Run:
 
     def resume(self) -> int:
         """Go on from the newest step checkpoint; return its step, 0 where there is none."""
-        checkpoint = load_checkpoint(self.stage.scratch)
+        checkpoint = load_checkpoint(self.stage.scratch, self.stage.progress.say)
         self.stage.progress.resume_from(checkpoint.step if checkpoint else 0)
         if checkpoint is None:
             return 0

@@ -20,6 +20,7 @@ from stemma.stage.door import Stage
 from stemma.stage.progress import Progress
 from stemma.stage.rank import first_goes_on_alone, is_first, wait_for_all
 from stemma.stage.steps import drop_cut_short, last_whole_checkpoint, mark_whole, step_of
+from stemma.training.among_ranks import as_first_says
 from stemma.training.finite import require_finite
 from stemma.training.settings import LOGGING_STEPS, TrainerSettings, rows_a_forward
 from stemma.training.sharding import gathered_weights, sharded_arguments
@@ -122,7 +123,8 @@ class _Report(TrainerCallback):
         if "loss" in logs:
             known = {ours: logs[theirs] for theirs, ours in self._names.items() if theirs in logs}
             self._progress.log(state.global_step, state.max_steps, known)
-            if state.global_step < state.max_steps and self._progress.wants_checkpoint():
+            # Here only: a row is a mean over the steps since the row before, which a resumed trainer does not know.
+            if as_first_says(self._progress.wants_checkpoint()) and state.global_step < state.max_steps:
                 control.should_save = True
 
     def on_save(

@@ -1,5 +1,6 @@
 """Two flows at the same time share what they have in common and both end right."""
 
+from stemma.stage.locks import lock
 from tests.project import Project
 
 
@@ -17,13 +18,15 @@ def test_two_flows_at_once(undisturbed: Project) -> None:
     assert "dpo" in second.made
 
 
-def test_a_run_in_progress_keeps_its_name(undisturbed: Project) -> None:
-    first = undisturbed.start("dpo", "busy", "--set", "dpo.beta=0.25")
-    lock = undisturbed.path / ".stemma" / "logs" / "busy" / "data.log"
-    while not (undisturbed.path / ".stemma" / "workspaces" / "busy" / "params.yaml").exists():
-        assert first.poll() is None, first.communicate()[0]
-    second = undisturbed.run("dpo", "busy", status=2)
+def test_a_run_that_waits_for_another_says_so_and_keeps_its_name(undisturbed: Project) -> None:
+    (held,) = (undisturbed.path / ".stemma" / "scratch").glob("data-*.flow.lock")
+    with lock(held):  # as a run does that makes the same data
+        first = undisturbed.start("dpo", "busy", "--set", "dpo.beta=0.25")
+        assert first.stdout is not None
+        assert any("data waits: another run is making the same" in line for line in first.stdout)
+        second = undisturbed.run("dpo", "busy", status=2)
     assert "run busy is in progress" in second
     printed, _ = first.communicate(timeout=300)
     assert first.returncode == 0, printed
-    assert not lock.exists(), "data was restored, so it left no log"
+    log = undisturbed.path / ".stemma" / "logs" / "busy" / "data.log"
+    assert not log.exists(), "data was restored, so it left no log"

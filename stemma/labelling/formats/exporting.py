@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from stemma.records.example import Example
 from stemma.records.fault import RowFault
 from stemma.records.forms.form import Form
 from stemma.records.recognition import OTHERS, read_as
+from stemma.stage.durable import write_whole
 
 
 @dataclass
@@ -69,20 +69,6 @@ def write_export(path: Path, form: Form, rows: list[dict[str, Any]]) -> None:
     text = "[\n" + ",\n".join(lines) + "\n]\n" if form.array else "".join(f"{line}\n" for line in lines)
     content = text.encode()
     write_whole(path, gzip.compress(content, mtime=0) if path.name.endswith(".gz") else content)
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all, even where the machine stops in between."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _written(example: Example, form: Form) -> list[dict[str, Any]]:

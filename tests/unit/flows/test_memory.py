@@ -56,6 +56,7 @@ def test_ppo_halves_its_micro_batch_to_one_row() -> None:
             "with one row in a forward pass either: take a smaller model, sft.tuning=lora, sft.grad",
         ),
         ("ppo", "ppo.tuning=lora, or a machine with more memory"),
+        ("ppo", "sampling takes all prompts at once: lower ppo.rollouts, ppo.watch.prompts or ppo.max_new_tokens"),
         ("eval", "Lower eval.batch_size"),
         ("base", "Lower base.batch_size"),
         ("data", "Take a machine with more memory."),

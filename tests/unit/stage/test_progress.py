@@ -1,6 +1,7 @@
 """History survives a kill and forgets what a resumed stage will do again."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,22 @@ def test_without_a_checkpoint_all_is_done_again(tmp_path: Path) -> None:
     second = Progress("ppo", tmp_path)
     second.resume_from(0)
     assert second.rows() == []
+
+
+def test_a_disk_that_fills_up_at_a_resume_costs_no_row(tmp_path: Path) -> None:
+    first = Progress("sft", tmp_path)
+    for step in (1, 2, 3):
+        first.log(step, 4, {"loss": 0.5})
+    rows = first.rows()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            Progress("sft", tmp_path).resume_from(2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert Progress("sft", tmp_path).rows() == rows
+    assert [path.name for path in tmp_path.iterdir()] == ["history.jsonl"]
 
 
 def test_no_history_no_file(tmp_path: Path) -> None:

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -34,6 +36,8 @@ with slots_for(section, section, params, Progress(section, folder, folder / "eve
 (folder / "done").touch()
 """
 CUDA = {"machine": {"device": "cuda"}}
+SOMEBODY, GROUP = 65534, 54321
+"""Ids of a user and of a group that nobody here has."""
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +156,30 @@ def test_gpus_are_shared_out_and_a_stage_sees_its_own_only(ask: Callable[..., Ho
     third.waits("waits for a GPU slot: run both comes first")
 
 
+def test_an_inherited_world_size_does_not_switch_slots_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with slots_for("dpo", "dpo", CUDA, Progress("dpo", tmp_path)):
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "0"
+
+
+def test_nobody_waits_for_one_who_waits_for_other_gpus(
+    ask: Callable[..., Holder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEMMA_SLOTS", "0")
+    ask("one", 1.0, "ppo", CUDA).comes("at work")
+    ask("two", 2.0, "ppo", CUDA).waits("waits for a GPU slot: taken by run one")
+    monkeypatch.setenv("STEMMA_SLOTS", "1")
+    ask("three", 3.0, "ppo", CUDA).comes("at work")
+
+
+def test_a_ticket_that_does_not_tell_its_slots_may_take_any() -> None:
+    needs, offer = Needs("cuda", 1), Offer("cuda", ("1",), GIB)
+    own = Ticket("own", 2.0, "ppo", "cuda", 1, may_take=("1",), number=2)
+    assert blocked(own, [Ticket("older code", 1.0, "ppo", "cuda", 1)], needs, offer)
+    assert blocked(own, [Ticket("first", 1.0, "ppo", "cuda", 1, may_take=("0", "1"))], needs, offer)
+    assert not blocked(own, [Ticket("first", 1.0, "ppo", "cuda", 1, may_take=("0",))], needs, offer)
+
+
 def test_a_run_that_was_queued_first_goes_first_though_it_comes_a_moment_later(ask: Callable[..., Holder]) -> None:
     with in_line("first", 1.0):
         second = ask("second", 2.0)
@@ -255,3 +283,60 @@ def test_a_folder_that_others_can_write_is_refused(tmp_path: Path, monkeypatch: 
     folder.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(WorkspaceError, match="not a folder that you alone can write"):
         machine_folder()
+
+
+@contextmanager
+def somebody_else(group: int = SOMEBODY) -> Iterator[None]:
+    """Be another user of the machine for a while."""
+    os.setegid(group)
+    os.seteuid(SOMEBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+
+
+@pytest.fixture
+def of_a_group(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder that a group may write; not in pytest's own, where nobody else may look."""
+    with TemporaryDirectory(prefix="stemma-test-") as made:
+        folder = Path(made)
+        os.chown(folder, -1, GROUP if os.getuid() == 0 else os.getgid())
+        folder.chmod(0o2770)
+        monkeypatch.setenv(FOLDER_VARIABLE, made)
+        yield folder
+
+
+def test_who_may_write_the_folder_may_write_what_is_in_it(of_a_group: Path, tmp_path: Path) -> None:
+    def modes() -> set[int]:
+        with slots_for("sft", "sft", {}, Progress("sft", tmp_path)):
+            return {path.stat().st_mode & 0o777 for path in of_a_group.iterdir()}
+
+    assert modes() == {0o660}
+    (of_a_group / "lock").unlink()
+    of_a_group.chmod(0o700)
+    assert modes() == {0o600}
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
+def test_several_users_share_the_slots(of_a_group: Path, tmp_path: Path) -> None:
+    with slots_for("ppo", "ppo", CUDA, Progress("ppo", tmp_path)):
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        with somebody_else(GROUP), slots_for("dpo", "dpo", CUDA, Progress("dpo", tmp_path)):
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+            assert len(list(of_a_group.glob(f"*{SUFFIX}"))) == 2
+    assert not list(of_a_group.glob(f"*{SUFFIX}"))
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to become somebody else")
+def test_a_folder_of_somebody_else_is_told_with_the_remedy(of_a_group: Path, tmp_path: Path) -> None:
+    needs = Progress("ppo", tmp_path)
+    told = rf"{of_a_group}, where .* cannot be used: .*chmod 2770 {of_a_group}; or name another in STEMMA_SLOTS_FOLDER"
+    with somebody_else(), pytest.raises(WorkspaceError, match=told), slots_for("ppo", "ppo", CUDA, needs):
+        pass
+    of_a_group.chmod(0o700)
+    with slots_for("dpo", "dpo", CUDA, needs):
+        of_a_group.chmod(0o2770)  # too late for the ticket
+        with somebody_else(GROUP), pytest.raises(WorkspaceError, match=told), slots_for("ppo", "ppo", CUDA, needs):
+            pass

@@ -108,7 +108,7 @@ def test_weights_that_are_not_finite_become_no_checkpoint(update: int, artifacts
     message = rf"ppo diverged: .* is not finite at step {update} of 5\. .* {kept}\."
     with weight_broken_by_step(2 * update), pytest.raises(TrainingError, match=message):
         train(load(artifacts), stage, settings)
-    checkpoint = load_checkpoint(stage.scratch / "checkpoints")
+    checkpoint = load_checkpoint(stage.scratch / "checkpoints", print)
     assert (checkpoint.step if checkpoint else 0) == update - 1
     weights = checkpoint.state["policy"] if checkpoint else {}
     assert all(weight.isfinite().all() for weight in weights.values())
