@@ -1,14 +1,19 @@
-"""What a worker's run starts from, in a clone of a shared project."""
+"""What a worker's run hears of a shared project in its clone: the newest code, and what other clones did."""
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from prefect.logging import disable_run_logger
 
+from flows.reproduce import reproduce
+from stemma.errors import ArtifactError
 from stemma.lineage.git import Git
+from stemma.lineage.registry import Registry
+from stemma.lineage.sharing import SilentRemoteError
 from stemma.lineage.start import start_of_worker
-from tests.family import FamilyProject
+from tests.family import FamilyProject, Made
 
 SLOW_TO_MOVE_REFS = '#!/bin/sh\nif [ "$1" = prepared ]; then sleep 0.5; fi\n'
 """As the hook reference-transaction: whoever else moves a ref meanwhile finds it locked."""
@@ -64,3 +69,19 @@ def test_commits_of_the_clone_alone_are_no_fault(clone: Git) -> None:
     clone.run("-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--allow-empty", "-m", "own")
     start = start_of_worker(clone.root)
     assert (start.commit, start.unheard) == (clone.head(), "")
+
+
+def test_a_model_that_another_clone_registered_is_made_again(
+    desk: FamilyProject, clone: Git, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ppo = desk.put(b"ppo")
+    commit = desk.run("elsewhere", [Made("ppo", ppo, 3, {})])
+    Registry(desk.path, "policy").register("elsewhere", commit, "ppo", ppo)
+    desk.git.run("push", "--quiet", "origin", "refs/exps/*:refs/exps/*", "refs/stemma/*:refs/stemma/*")
+    monkeypatch.chdir(clone.root)
+    # As far as a run goes that was made up: it is found.
+    with disable_run_logger(), pytest.raises(ArtifactError, match="run's commit has no stage ppo"):
+        reproduce.fn("policy/1")
+    (tmp_path / "bare.git").rename(tmp_path / "away.git")
+    with disable_run_logger(), pytest.raises(SilentRemoteError, match="what others did is not known"):
+        reproduce.fn("policy/1")
