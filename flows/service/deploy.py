@@ -30,21 +30,23 @@ def deploy(root: Path) -> str:
     from flows.service.notifications import check_addresses, make_addresses, notify
 
     check_addresses(file.notifications)
+    changed: list[str] = []
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
-            deployments = make_deployments(client, file, settings)
-            told = make_addresses(client, file.notifications)
+            deployments = make_deployments(client, file, settings, changed.append)
+            addresses = make_addresses(client, file.notifications)
             automations = make_automations(
                 client,
                 [
                     *care_for_runs(deployments),
                     *start_rounds(file.retrain_on, deployments.get("retrain")),
-                    *notify(file.notifications, told, sorted(deployments)),
+                    *notify(file.notifications, addresses, sorted(deployments)),
                 ],
             )
     except PrefectHTTPStatusError as error:
         raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error
     except httpx.HTTPError as error:
         raise ServiceError(f"Prefect's server at {api} does not answer: {error}") from error
-    return "\n".join([f"deployments: {', '.join(deployments)}", "automations:", *(f"  {one}" for one in automations)])
+    offered = [f"deployments: {', '.join(deployments)}", *changed]
+    return "\n".join([*offered, "automations:", *(f"  {one}" for one in automations)])

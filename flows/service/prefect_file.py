@@ -29,7 +29,7 @@ class ScheduleConfig(Settings):
     timezone: str = "UTC"
     """Whose hours these are."""
     active: bool = True
-    """Whether it runs."""
+    """Whether it runs when it is new; after that, the switch in the Prefect UI says so."""
 
 
 class LimitConfig(Settings):

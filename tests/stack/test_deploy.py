@@ -71,3 +71,53 @@ def test_a_round_that_is_dropped_or_only_planned_has_not_begun(
     assert plan["state"]["type"] == "PENDING"
     put(plan["id"], "COMPLETED")
     assert began() == due
+
+
+def schedules(stack: Stack, flow: str) -> list[dict[str, Any]]:
+    """The schedules of a deployment, by their names; one that was made in the UI has none."""
+    found = stack.ask(f"/deployments/name/{flow}/{flow}")["schedules"]
+    return sorted(found, key=lambda one: one["slug"] or "")
+
+
+def test_what_was_switched_or_added_in_the_ui_stays(stack: Stack, clone: Project) -> None:
+    offered = stack.ask("/deployments/name/retrain/retrain")["id"]
+    address = f"{stack.api}/deployments/{offered}/schedules"
+    (weekly,) = schedules(stack, "retrain")
+    assert (weekly["slug"], weekly["active"]) == ("weekly", False)
+    httpx.patch(f"{address}/{weekly['id']}", json={"active": True}).raise_for_status()
+    nightly = {
+        "schedule": {"cron": "0 1 * * *", "timezone": "Europe/Paris"},
+        "active": False,
+        "parameters": {"name": "n"},
+    }
+    httpx.post(address, json=[nightly]).raise_for_status()
+    for _ in range(2):
+        printed = stack.deploy(clone)
+        own, weekly = schedules(stack, "retrain")
+        assert (weekly["slug"], weekly["active"]) == ("weekly", True)
+        assert own["slug"] is None
+        assert {key: own[key] for key in ("active", "parameters")} == {
+            key: nightly[key] for key in ("active", "parameters")
+        }
+        assert own["schedule"] == {**own["schedule"], **nightly["schedule"]}  # type: ignore[dict-item]
+        assert "retrain: schedule weekly is switched on at the server, and stays so" in printed
+    httpx.patch(f"{address}/{weekly['id']}", json={"active": False}).raise_for_status()
+    httpx.delete(f"{address}/{own['id']}").raise_for_status()
+
+
+def test_an_entry_that_is_gone_from_the_file_is_gone_from_the_server(stack: Stack, clone: Project) -> None:
+    file = clone.path / "prefect.yaml"
+    before = file.read_text()
+    offered = stack.ask("/deployments/name/reproduce/reproduce")
+    keys = ("flow_id", "entrypoint", "pull_steps", "work_pool_name", "tags")
+    copied = {"name": "made in the UI", **{key: offered[key] for key in keys}}
+    httpx.post(f"{stack.api}/deployments/", json=copied).raise_for_status()
+    file.write_text(before.replace("name: reproduce\n", "name: audit\n"))
+    assert "no longer offered: reproduce/reproduce" in stack.deploy(clone)
+    names = {one["name"] for one in stack.ask("/deployments/filter", {})}
+    assert {"audit", "made in the UI"} < names
+    assert "reproduce" not in names
+    file.write_text(before)
+    assert "no longer offered: reproduce/audit" in stack.deploy(clone)
+    again = stack.ask("/deployments/name/reproduce/made%20in%20the%20UI")["id"]
+    httpx.delete(f"{stack.api}/deployments/{again}").raise_for_status()
