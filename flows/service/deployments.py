@@ -11,7 +11,7 @@ from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import DeploymentScheduleCreate, VariableCreate, VariableUpdate, WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitStrategy, ConcurrencyOptions, DeploymentSchedule
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.exceptions import MissingFlowError, ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
@@ -19,6 +19,7 @@ from prefect.workers.process import ProcessWorker
 from flows.service.fitting import settings_of
 from flows.service.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
 from flows.settings import ProjectSettings, stage_values
+from stemma.errors import SettingsError
 
 DEPLOYED = "stemma_deployments"
 """The variable on the server that names the deployments of the last deploy by their ids."""
@@ -36,22 +37,38 @@ def make_pools(client: SyncPrefectClient, names: Iterable[str]) -> None:
             continue
 
 
+def load_flows(file: PrefectFile) -> dict[str, Flow[Any, Any]]:
+    """The flow of every deployment, by the deployment's name.
+
+    Raises SettingsError naming every entrypoint that leads to no flow.
+    """
+    flows: dict[str, Flow[Any, Any]] = {}
+    faults: list[str] = []
+    for entry in file.deployments:
+        try:
+            flows[entry.name] = load_flow_from_entrypoint(entry.entrypoint, use_placeholder_flow=False)
+        except (ImportError, MissingFlowError) as error:
+            faults.append(f"  {entry.name}: entrypoint {entry.entrypoint}: {str(error).strip()}")
+    if faults:
+        raise SettingsError("\n".join([f"prefect.yaml names {len(faults)} flows that are not there:", *faults]))
+    return flows
+
+
 def make_deployments(
-    client: SyncPrefectClient, file: PrefectFile, settings: ProjectSettings, say: Callable[[str], object]
+    client: SyncPrefectClient,
+    file: PrefectFile,
+    flows: Mapping[str, Flow[Any, Any]],
+    settings: ProjectSettings,
+    say: Callable[[str], object],
 ) -> dict[str, UUID]:
     """Make or update every deployment, and delete those that the file no longer has; the ids of all by name.
 
     Forms begin with the project's settings. A schedule that is there stays switched as it is; where the file has it
     otherwise, `say` hears of it.
     """
-    flows = {entry.name: _flow(entry) for entry in file.deployments}
     made = {entry.name: _make(client, entry, flows[entry.name], file.pull, settings, say) for entry in file.deployments}
     _drop_others(client, {str(made[name]): f"{flow.name}/{name}" for name, flow in flows.items()}, say)
     return made
-
-
-def _flow(entry: DeploymentConfig) -> Flow[Any, Any]:
-    return load_flow_from_entrypoint(entry.entrypoint, use_placeholder_flow=False)
 
 
 def _make(

@@ -85,6 +85,7 @@ def test_what_was_switched_or_added_in_the_ui_stays(stack: Stack, clone: Project
     (weekly,) = schedules(stack, "retrain")
     assert (weekly["slug"], weekly["active"]) == ("weekly", False)
     httpx.patch(f"{address}/{weekly['id']}", json={"active": True}).raise_for_status()
+    httpx.post(f"{stack.api}/deployments/{offered}/pause_deployment").raise_for_status()
     nightly = {
         "schedule": {"cron": "0 1 * * *", "timezone": "Europe/Paris"},
         "active": False,
@@ -101,6 +102,8 @@ def test_what_was_switched_or_added_in_the_ui_stays(stack: Stack, clone: Project
         }
         assert own["schedule"] == {**own["schedule"], **nightly["schedule"]}  # type: ignore[dict-item]
         assert "retrain: schedule weekly is switched on at the server, and stays so" in printed
+    assert stack.ask(f"/deployments/{offered}")["paused"]
+    httpx.post(f"{stack.api}/deployments/{offered}/resume_deployment").raise_for_status()
     httpx.patch(f"{address}/{weekly['id']}", json={"active": False}).raise_for_status()
     httpx.delete(f"{address}/{own['id']}").raise_for_status()
 
