@@ -1,12 +1,22 @@
-"""What `stemma deploy` makes of prefect.yaml on a real Prefect server; no worker takes what is asked for here."""
+"""What `stemma deploy` makes of prefect.yaml on a real Prefect server, and what the server says of runs.
+
+No worker takes what is asked for here.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
+from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.exceptions import Abort
+from prefect.flow_engine import run_flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows.attempt import leave_if_taken_up
 from flows.events import prefect_of
 from flows.round_events import round_began
 from tests.project import Project
@@ -124,3 +134,32 @@ def test_an_entry_that_is_gone_from_the_file_is_gone_from_the_server(stack: Stac
     assert "no longer offered: reproduce/audit" in stack.deploy(clone)
     again = stack.ask("/deployments/name/reproduce/made%20in%20the%20UI")["id"]
     httpx.delete(f"{stack.api}/deployments/{again}").raise_for_status()
+
+
+@pytest.mark.usefixtures("clone")
+def test_an_attempt_that_was_cut_off_leaves_the_run_to_the_next_one(stack: Stack) -> None:
+    with temporary_settings({PREFECT_API_URL: stack.api}):
+        offered = stack.ask("/deployments/name/dpo/dpo")["id"]
+        asked = stack.ask(f"/deployments/{offered}/create_flow_run", {"parameters": {}})["id"]
+        with get_client(sync_client=True) as client:
+            run = client.read_flow_run(UUID(asked))
+        reached: list[str] = []
+
+        @flow(name="dpo")
+        def cut_off(settings: object = None) -> None:  # noqa: ARG001 -- what the deployment fills in
+            leave_if_taken_up()
+            reached.append("alone")
+            for state in ("SCHEDULED", "PENDING", "RUNNING"):  # not CRASHED, on which an automation acts
+                stack.ask(f"/flow_runs/{asked}/set_state", {"state": {"type": state}, "force": True})
+            with temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}):
+                leave_if_taken_up()
+            reached.append("unheard")
+            leave_if_taken_up()
+            reached.append("too far")
+
+        with pytest.raises(Abort):
+            run_flow(cut_off, flow_run=run)
+    assert reached == ["alone", "unheard"]
+    left = stack.flow_run(asked)
+    assert (left["state"]["type"], left["run_count"]) == ("RUNNING", 2)
+    httpx.delete(f"{stack.api}/flow_runs/{asked}").raise_for_status()
