@@ -5,7 +5,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from prefect import runtime
+from prefect import get_run_logger, runtime
 from prefect.context import FlowRunContext
 
 from flows.hardware import resolve
@@ -72,6 +72,9 @@ def keep_beginning(
         say(f"run {workspace.name} goes on from what it began from")
         pull_raw(workspace)
     else:
+        if beginning.start.unheard:
+            words = "this run starts from its worker's clone as it is, and newer code may have been pushed"
+            get_run_logger().warning(f"{words}: {beginning.start.unheard}")
         keep_settings(workspace, facts, say)
 
 

@@ -11,6 +11,7 @@ from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 
+from flows.attempt import leave_if_taken_up
 from flows.beginning import (
     begin,
     drop_beginning,
@@ -134,8 +135,10 @@ class _FlowRun:
             if halt:
                 status, why = ("SCHEDULED" if halt.progress else "KILLED"), halt.words
                 return halt
+            leave_if_taken_up()
             _task(self._save, "save")()
             _task(self._push, "push")()
+            leave_if_taken_up()
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
@@ -157,6 +160,7 @@ class _FlowRun:
             halt = self.people.take(self.runner) if self.people and stage == "label" else None
             if halt:
                 return halt
+            leave_if_taken_up()
             _task(self.runner.run, stage)(stage)
             if self.people:
                 self.people.ask(stage, self.runner, str(runtime.flow_run.id))

@@ -14,15 +14,20 @@ from stemma.lineage.git import find_project
 def reproduce(model: str) -> str:
     """Rebuild a model's whole tree with an empty cache and compare every hash; fails where something differs.
 
+    What other clones did is heard first, so that policy@champion is the champion of now; it also fails where the Git
+    remote does not answer.
+
     Args:
         model: policy@champion, policy/7, a run, an experiment or a DVC id.
     """
     from stemma.lineage.index import open_index
     from stemma.lineage.names import find_model
+    from stemma.lineage.registering import catch_up_all
     from stemma.lineage.store import Store
     from stemma.reproduction import reproduce as audit
 
     root = find_project(Path.cwd())
+    catch_up_all(root)
     with closing(open_index(root)) as index, Store(root) as store:
         found = find_model(root, index, model)
         told = audit.reproduce(root, index, store, found, get_run_logger().info)

@@ -16,25 +16,48 @@ from stemma.lineage.workspace import DATA
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
+    from prefect.client.schemas.objects import FlowRun
 
     from stemma.labelling.store.store import LabelStore
 
 NEVER = datetime.fromtimestamp(0, UTC)
+DROPPED = "Deployment concurrency limit reached."
+"""Prefect's words for a run that it cancels by CANCEL_NEW; one that a person cancels has others, or none."""
+AT_WORK = {"PENDING", "RUNNING", "CANCELLING"}
+"""The states in which a run takes up the deployment's limit."""
+RUNS_LOOKED_AT = 20
 
 
-def round_began(client: "SyncPrefectClient") -> datetime:
-    """When the newest round was to begin, whatever became of it; long ago where there was none."""
+def round_began(client: "SyncPrefectClient") -> datetime | None:
+    """When the newest round was to begin, whatever became of it; long ago where there was none.
+
+    A plan is no round, nor is a run that was dropped because a round was at work. While that one still is, whatever is
+    said would be dropped again: then it is None.
+    """
+    newest = _asked_for(client)
+    asked = [run for run in newest if not run.parameters.get("dry_run")]
+    if asked and _was_dropped(asked[0]) and any(run.state_type in AT_WORK for run in newest):
+        return None
+    rounds = (run for run in asked if not _was_dropped(run))
+    return next((run.expected_start_time for run in rounds if run.expected_start_time), NEVER)
+
+
+def _asked_for(client: "SyncPrefectClient") -> "list[FlowRun]":
+    """The newest runs of the flow that were to begin by now, the newest first."""
     from prefect.client.schemas.filters import FlowFilter, FlowFilterName, FlowRunFilter, FlowRunFilterExpectedStartTime
     from prefect.client.schemas.sorting import FlowRunSort
 
     due = FlowRunFilter(expected_start_time=FlowRunFilterExpectedStartTime(before_=datetime.now(UTC)))
-    runs = client.read_flow_runs(
+    return client.read_flow_runs(
         flow_filter=FlowFilter(name=FlowFilterName(any_=[FLOW])),
         flow_run_filter=due,
         sort=FlowRunSort.EXPECTED_START_TIME_DESC,
-        limit=1,
+        limit=RUNS_LOOKED_AT,
     )
-    return next((run.expected_start_time for run in runs if run.expected_start_time), NEVER)
+
+
+def _was_dropped(run: "FlowRun") -> bool:
+    return bool(run.state and run.state.is_cancelled() and run.state.message == DROPPED)
 
 
 def announce_verdicts(client: "SyncPrefectClient", store: "LabelStore", wanted: int) -> None:
@@ -42,7 +65,8 @@ def announce_verdicts(client: "SyncPrefectClient", store: "LabelStore", wanted: 
 
     Those of a batch that a run asked for are left out: it waits for them itself.
     """
-    came = store.given_since(round_began(client).timestamp())
+    began = round_began(client)
+    came = store.given_since(began.timestamp()) if began else 0
     if came >= wanted:
         words = f"{came} verdicts came since the last round began"
         send(
@@ -64,7 +88,8 @@ def announce_data(root: Path) -> bool:
         return False
     resource = f"stemma.data.{now}"
     with prefect_of(root) as client:
-        if client is None or NEVER < _first_said(client, resource) <= round_began(client):
+        began = round_began(client) if client else None
+        if client is None or began is None or NEVER < _first_said(client, resource) <= began:
             return False
         words = f"{DATA} is another than run {before.name} started with"
         send(

@@ -26,25 +26,28 @@ def deploy(root: Path) -> str:
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     from flows.service.automations import care_for_runs, make_automations, start_rounds
-    from flows.service.deployments import make_deployments, make_pools
+    from flows.service.deployments import load_flows, make_deployments, make_pools
     from flows.service.notifications import check_addresses, make_addresses, notify
 
     check_addresses(file.notifications)
+    flows = load_flows(file)
+    changed: list[str] = []
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
-            deployments = make_deployments(client, file, settings)
-            told = make_addresses(client, file.notifications)
+            deployments = make_deployments(client, file, flows, settings, changed.append)
+            addresses = make_addresses(client, file.notifications)
             automations = make_automations(
                 client,
                 [
                     *care_for_runs(deployments),
                     *start_rounds(file.retrain_on, deployments.get("retrain")),
-                    *notify(file.notifications, told, sorted(deployments)),
+                    *notify(file.notifications, addresses, sorted(deployments)),
                 ],
             )
     except PrefectHTTPStatusError as error:
         raise ServiceError(f"Prefect's server at {api} refuses: {error.response.text}") from error
     except httpx.HTTPError as error:
         raise ServiceError(f"Prefect's server at {api} does not answer: {error}") from error
-    return "\n".join([f"deployments: {', '.join(deployments)}", "automations:", *(f"  {one}" for one in automations)])
+    offered = [f"deployments: {', '.join(deployments)}", *changed]
+    return "\n".join([*offered, "automations:", *(f"  {one}" for one in automations)])

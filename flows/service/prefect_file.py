@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, field_validator
 
 from stemma.config import Settings, parse_settings, read_yaml
 
@@ -29,7 +29,17 @@ class ScheduleConfig(Settings):
     timezone: str = "UTC"
     """Whose hours these are."""
     active: bool = True
-    """Whether it runs."""
+    """Whether it runs when it is new; after that, the switch in the Prefect UI says so."""
+
+    @field_validator("cron")
+    @classmethod
+    def _is_cron(cls, value: str) -> str:
+        return _taken_by_prefect(value, cron=value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_timezone(cls, value: str) -> str:
+        return _taken_by_prefect(value, cron="@daily", timezone=value)
 
 
 class LimitConfig(Settings):
@@ -46,7 +56,7 @@ class DeploymentConfig(Settings):
 
     name: str
     """Its name, and its flow's."""
-    entrypoint: str
+    entrypoint: str = Field(pattern=r"^\w+(\.\w+)+$")
     """The flow, as a module path; a file path would be the deploying machine's."""
     description: str
     """What it does, in a sentence."""
@@ -101,6 +111,20 @@ class PrefectFile(Settings):
     """What starts a round by itself."""
     notifications: tuple[NotificationConfig, ...] = ()
     """Who is told of what."""
+
+
+def _taken_by_prefect(value: str, **schedule: str) -> str:
+    """The value, where Prefect makes a schedule of it.
+
+    Raises ValueError with Prefect's own words where it does not.
+    """
+    from prefect.client.schemas.schedules import CronSchedule
+
+    try:
+        CronSchedule.model_validate(schedule)
+    except ValidationError as error:
+        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
+    return value
 
 
 def read_prefect_file(root: Path) -> PrefectFile:

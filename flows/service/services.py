@@ -161,12 +161,16 @@ def _mlflow_is_elsewhere() -> bool:
 
 def _reached(host: str) -> str:
     """The address at which this machine reaches a server that listens there."""
-    return LOOPBACK if host in {"0.0.0.0", "::"} else host  # noqa: S104 -- compared, not listened on
+    return _in_url({"0.0.0.0": LOOPBACK, "::": "::1"}.get(host, host))  # noqa: S104 -- compared, not listened on
 
 
 def _named(host: str) -> str:
     """The address at which other machines reach it."""
-    return socket.getfqdn() if host in {"0.0.0.0", "::"} else host  # noqa: S104 -- compared, not listened on
+    return socket.getfqdn() if host in {"0.0.0.0", "::"} else _in_url(host)  # noqa: S104 -- compared, not listened on
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _program(name: str) -> str:

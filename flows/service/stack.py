@@ -1,12 +1,12 @@
 """What `stemma up` has started of one project, and where it answers."""
 
+import fcntl
 import json
 import os
 import urllib.request
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from stemma.stage.locks import try_lock
 from stemma.view.store import ADDRESS
 
 LOOPBACK = "127.0.0.1"
@@ -55,13 +55,13 @@ def write_stack(root: Path, stack: Stack) -> None:
 
 def running_stack(root: Path) -> Stack | None:
     """The record of services that are looked after now; None where nobody does."""
-    with try_lock(stack_lock(root)) as free:
-        return None if free else read_stack(root)
+    return read_stack(root) if _is_looked_after(root) else None
 
 
 def running_prefect(root: Path) -> str | None:
     """The API address of the project's Prefect server, where `stemma up` has started one that answers."""
-    stack = read_stack(root)
+    # A record outlives a kill and a failed start, and by then its address may be another project's server.
+    stack = running_stack(root)
     address = stack.addresses.get("prefect", "") if stack else ""
     return f"{address}/api" if address and answers(f"{address}/api/health") else None
 
@@ -73,6 +73,18 @@ def mlflow_page(root: Path) -> str:
         return named.rstrip("/")
     stack = read_stack(root)
     return (stack.addresses.get("mlflow") if stack else None) or f"http://{LOOPBACK}:{MLFLOW_PORT}"
+
+
+def _is_looked_after(root: Path) -> bool:
+    """Whether a process holds the lock; asked with a shared one, so that two who ask do not take each other for it."""
+    try:
+        with stack_lock(root).open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def answers(url: str) -> bool:

@@ -15,7 +15,7 @@ from flows.service.kept import Kept
 from flows.service.services import Service, Wanted, elsewhere, servers, worker_environment, workers
 from flows.service.stack import Stack, stack_file, stack_lock, write_stack
 from stemma.cleanup.leftovers import sweep_leftovers
-from stemma.errors import ServiceError
+from stemma.errors import ServiceError, StemmaError
 from stemma.lineage.git import find_project
 from stemma.stage.locks import try_lock
 
@@ -36,16 +36,16 @@ class Supervisor:
     def run(self) -> None:
         """Start everything, then look after it for ever.
 
-        Raises ServiceError where a service does not come up; Stopped when it is told to stop.
+        Raises StemmaError where a service does not come up or a setting forbids it; Stopped when it is told to stop.
         """
         self._tell("starting")
-        told = worker_environment(self._root, self._wanted)
+        told, last = worker_environment(self._root, self._wanted), workers(self._root, self._wanted)
         self._begin(servers(self._root, self._wanted), {})
         if not self._wanted.only_workers:
             self._deploy(told)
         for words in sweep_leftovers(self._root).words():
             say(words)
-        self._begin(workers(self._root, self._wanted), told)
+        self._begin(last, told)
         self._tell("ready")
         while True:
             for kept in self._kept:
@@ -103,8 +103,8 @@ def main(root: Path, wanted: Wanted) -> int:
             supervisor.run()
         except Stopped:
             pass
-        except ServiceError as error:
-            why = str(error)
+        except (StemmaError, OSError) as error:
+            why = str(error) or type(error).__name__
         supervisor.stop()
         if why:
             say(why)

@@ -1,5 +1,6 @@
 """`stemma up` and `stemma down`: the local stack, started and stopped."""
 
+import errno
 import json
 import os
 import signal
@@ -24,7 +25,7 @@ SECONDS_TO_STOP = 120.0
 def up(root: Path, wanted: Wanted) -> str:
     """Start the stack, wait until all of it answers, and return what a person is to know.
 
-    Raises ServiceError where a port is in use or a service does not come up; then nothing is left running.
+    Raises ServiceError where a port cannot be listened on or a service does not come up; then nothing is left running.
     """
     running = running_stack(root)
     if running:
@@ -39,7 +40,7 @@ def up(root: Path, wanted: Wanted) -> str:
 def stay(root: Path, wanted: Wanted) -> NoReturn:
     """Become the process that looks after the stack, as systemd and containers want it; SIGTERM stops all of it.
 
-    Raises ServiceError where the stack is up already, or a port is in use.
+    Raises ServiceError where the stack is up already, or a port cannot be listened on.
     """
     if running_stack(root):
         raise ServiceError("is up already; `stemma down` stops it")
@@ -93,21 +94,31 @@ def _check_ports(root: Path, wanted: Wanted) -> None:
     ports = {"prefect": wanted.prefect_port, "mlflow": wanted.mlflow_port, "labels": wanted.label_port}
     for service in servers(root, wanted):
         port = ports[service.name]
-        while not _is_free(wanted.host, port):
+        option = f"--{'label' if service.name == 'labels' else service.name}-port PORT"
+        while fault := _listening_fault(wanted.host, port):
+            if fault.errno != errno.EADDRINUSE:
+                raise ServiceError(
+                    f"cannot listen on port {port} of {wanted.host}: {fault.strerror}; --host takes an address of this "
+                    f"machine, and {option} another port"
+                )
             if time.monotonic() >= deadline:
-                option = {"labels": "label"}.get(service.name, service.name)
-                raise ServiceError(f"port {port} on {wanted.host} is in use; choose another with --{option}-port PORT")
+                raise ServiceError(f"port {port} on {wanted.host} is in use; choose another with {option}")
             time.sleep(0.2)
 
 
-def _is_free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+def _listening_fault(host: str, port: int) -> OSError | None:
+    """Why a server could not listen there; None where it could."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                # As the servers listen: an address of IPv6 is not one of IPv4 besides.
+                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
 
 
 def _start(root: Path, wanted: Wanted) -> "subprocess.Popen[bytes]":
@@ -155,6 +166,6 @@ def _ready(root: Path, supervisor: "subprocess.Popen[bytes]") -> Stack:
         if stack and stack.state == "ready":
             return stack
         if supervisor.poll() is not None:
-            raise ServiceError(stack.why if stack else last_words(root / ".stemma" / "logs" / "stack.log"))
+            raise ServiceError((stack and stack.why) or last_words(root / ".stemma" / "logs" / "stack.log"))
         time.sleep(0.2)
     raise ServiceError(f"the stack did not come up within {SECONDS_TO_START:.0f} s; .stemma/logs says why")
