@@ -17,9 +17,9 @@ demo: .venv/run
 	@echo
 	@echo "Open the UIs:  $(BIN)/stemma up      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"
 
-# Whole runs beside everything else: on two cores that is the time of the runs alone.
+# Side by side, because the stack mostly waits.
 test: .venv/dev
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-runs test-parts test-stack
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-runs test-parts test-stack
 
 test-runs:
 	pytest tests/pipelines

@@ -37,10 +37,14 @@ class Listener:
         """Its address."""
         return f"http://127.0.0.1:{self._server.server_port}{self.path}"
 
-    def told_of(self, happening: str) -> str:
-        """Wait until it has been told of a happening; in what words."""
-        told = until(lambda: [one for one in self.heard if one["happening"] == happening], happening, 120)
-        return str(told[-1]["words"])
+    def told_of(self, happening: str, begins: str = "") -> str:
+        """Wait until it has been told of a happening in words that begin so; all of the words."""
+
+        def told() -> list[str]:
+            words = [str(one["words"]) for one in self.heard if one["happening"] == happening]
+            return [one for one in words if one.startswith(begins)]
+
+        return until(told, happening, 120)[-1]
 
     def stop(self) -> None:
         """Stop it."""

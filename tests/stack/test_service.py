@@ -267,9 +267,7 @@ def test_a_failure_and_a_run_that_waits_are_told(service: Service) -> None:
     human = {"label": {"source": "human"}, "human": {"pairs": 2, "gold_share": 0}}
     waiting = stack.run("dpo", name="waiting", settings={**settings, **human})
     stack.ended(failing, "FAILED")
-    words = service.listener.told_of("failure")
-    assert words.startswith("dpo failing is Failed: ")
-    assert "nowhere.jsonl" in words
+    assert "nowhere.jsonl" in service.listener.told_of("failure", "dpo failing is Failed: ")
     told = service.listener.told_of("waiting")
     assert "Run waiting waits for people's labels. batch waiting is half done: 0 of 2 verdicts" in told
     until(lambda: stack.flow_run(waiting)["state"]["name"] == "Suspended" or None, "the suspension")
