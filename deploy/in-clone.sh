@@ -3,9 +3,7 @@
 set -eu
 if [ ! -e .git ]; then
     git clone --quiet "$STEMMA_GIT_REMOTE" .
-    # Runs and acts are no branches; every fetch is to bring them too.
-    git config --add remote.origin.fetch '+refs/exps/*:refs/exps/*'
-    git config --add remote.origin.fetch '+refs/stemma/*:refs/stemma/*'
-    git fetch --quiet origin
+    # Runs and acts are no branches. Not with every fetch: it could undo an act that the remote has not heard of yet.
+    git fetch --quiet origin 'refs/exps/*:refs/exps/*' 'refs/stemma/*:refs/stemma/*'
 fi
 exec "$@"

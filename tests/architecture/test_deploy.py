@@ -196,6 +196,30 @@ def test_no_password_is_among_the_words_of_a_command(name: str, tmp_path: Path) 
     ]
 
 
+def test_a_clone_in_a_container_has_the_record_and_no_fetch_of_its_undoes_an_act(tmp_path: Path) -> None:
+    def git(folder: Path, *words: str) -> str:
+        return subprocess.run(["git", *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+    identity = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+    seed, clone, act = tmp_path / "seed", tmp_path / "clone", "refs/stemma/models/policy"
+    for folder in (seed, clone):
+        folder.mkdir()
+    git(seed, "init", "--quiet")
+    git(seed, *identity, "commit", "--quiet", "--allow-empty", "--message", "first")
+    for ref in ("refs/exps/aa/bb/run", act):
+        git(seed, "update-ref", ref, "HEAD")
+    environment = {**os.environ, "STEMMA_GIT_REMOTE": str(seed)}
+    for _ in range(2):
+        subprocess.run([DEPLOY / "in-clone.sh", "true"], cwd=clone, check=True, env=environment)
+    assert (
+        git(clone, "rev-parse", "refs/exps/aa/bb/run") == git(clone, "rev-parse", act) == git(seed, "rev-parse", "HEAD")
+    )
+    unheard = git(clone, *identity, "commit-tree", "-p", act, "-m", "an act", "HEAD^{tree}")
+    git(clone, "update-ref", act, unheard)
+    git(clone, "fetch", "--quiet", "origin")
+    assert git(clone, "rev-parse", act) == unheard
+
+
 @pytest.fixture
 def proxy(tmp_path: Path) -> Iterator[tuple[int, int]]:
     """nginx with deploy/nginx.conf, in front of nothing; its ports for HTTPS and HTTP."""
