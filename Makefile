@@ -2,9 +2,10 @@
 # Both set up .venv by themselves.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+QUEUE := tests/pipelines/test_slots.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-runs test-parts test-stack check deps install deploy up down
+.PHONY: demo test test-runs test-queue test-parts test-stack check deps install deploy up down
 
 demo: .venv/run
 	stemma run rlhf
@@ -19,10 +20,13 @@ demo: .venv/run
 
 # Side by side, because the stack mostly waits.
 test: .venv/dev
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-runs test-parts test-stack
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target test-runs test-stack test-parts test-queue
 
 test-runs:
-	pytest tests/pipelines
+	pytest tests/pipelines --ignore=$(QUEUE)
+
+test-queue:
+	pytest $(QUEUE)
 
 test-parts:
 	pytest tests/architecture tests/unit tests/labelling_web tests/lineage tests/promotion tests/export tests/stages

@@ -1,9 +1,8 @@
 """Twenty queued runs on one slot: never two training stages at once on it, all end right, none lost, order kept."""
 
-import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
@@ -48,14 +47,13 @@ def witness(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def project(undisturbed: Project, tmp_path: Path, witness: Path) -> Iterator[Project]:
-    """A copy of a project in which `dpo` has run before, whose dpo tells a witness when it trains; a worker is up."""
-    path = tmp_path / "queued"
-    shutil.copytree(undisturbed.path, path, symlinks=True)
-    own = {"STEMMA_SLOTS_FOLDER": str(tmp_path / "slots"), "PREFECT_HOME": str(tmp_path / "home")}
-    project = Project(path, {**undisturbed.environment, **own, "PYTHONPATH": str(path)})
-    end_with(path / "tasks" / "dpo.py", WITNESS.format(file=str(witness)))
-    end_with(path / "tasks" / "eval.py", UNMEASURED)
+def project(new_project: Callable[[str], Project], witness: Path) -> Iterator[Project]:
+    """A project in which `dpo` has run before, whose dpo now tells a witness when it trains."""
+    project = new_project("queued")
+    project.environment["PYTHONPATH"] = str(project.path)
+    project.run("dpo", "straight")
+    end_with(project.path / "tasks" / "dpo.py", WITNESS.format(file=str(witness)))
+    end_with(project.path / "tasks" / "eval.py", UNMEASURED)
     project.output(sys.executable, "-m", "stemma", "deploy")
     yield project
     project.output(sys.executable, "-m", "stemma", "down")

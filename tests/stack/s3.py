@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import boto3
+import httpx
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
@@ -50,7 +51,8 @@ class S3:
         return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
 
     def stop(self) -> None:
-        """Stop it; what it held is gone."""
+        """Stop it; what it held is gone, which moto would keep for the next one of this process."""
+        httpx.post(f"{self.url}/moto-api/reset").raise_for_status()
         self._server.shutdown()
         self._thread.join()
 

@@ -4,12 +4,13 @@ import time
 
 import pytest
 
+from stemma.config import merged, parse_overrides
 from tests.project import ids
 from tests.stack.stack import Stack, Worker
 
 SECONDS = 400
-ANEW = {"seed": 5}
-"""A seed that no other test on the stack has: no stage of theirs can be restored."""
+LONG = ("sft.epochs=12", "ppo.updates=60")
+"""Time for a step checkpoint to be on its way before the stage is done, on a fast machine and a slow remote."""
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,8 @@ def test_a_run_ends_elsewhere_whatever_dies(stack: Stack, workers: tuple[Worker,
     one, two = workers
     one.start()
     stack.deploy(one.clone)
-    run = stack.run("rlhf", settings={**stack.settings("rlhf"), **ANEW}, name="wanderer")
+    settings = merged(stack.settings("rlhf"), parse_overrides(LONG))
+    run = stack.run("rlhf", settings=settings, name="wanderer")
     dies_in("sft", "wanderer", one, stack)
     two.start()
     dies_in("ppo", "wanderer", two, stack)
@@ -49,7 +51,7 @@ def test_a_run_ends_elsewhere_whatever_dies(stack: Stack, workers: tuple[Worker,
     assert wanderer.trailers["Prefect-Flow-Run"] == run
     calm = stack.clone("calm")
     calm.git("remote", "remove", "origin")
-    calm.run("rlhf", "calm", "--set", f"seed={ANEW['seed']}")
+    calm.run("rlhf", "calm", *(word for change in LONG for word in ("--set", change)))
     assert list(wanderer.made) == wanderer.stages
     assert calm.found("calm").made == wanderer.made
     assert "took over the step checkpoint that another machine left" in two.words() + one.words()
