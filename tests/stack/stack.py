@@ -229,9 +229,9 @@ class Stack:
         return found
 
     def ended(self, run: str, expected: str = "COMPLETED") -> dict[str, Any]:
-        """Wait until a run has ended, as expected."""
+        """Wait until a run has ended, as expected; one that crashed has not, for it is put back."""
         deadline = time.monotonic() + SECONDS
-        while (found := self.flow_run(run))["state"]["type"] not in ENDED:
+        while (found := self.flow_run(run))["state"]["type"] not in ENDED - {"CRASHED"}:
             assert time.monotonic() < deadline, (found["state"], self.words())
             time.sleep(0.5)
         assert found["state"]["type"] == expected, (found["state"], self.words())

@@ -236,7 +236,6 @@ def test_a_cron_run_tells_of_new_data_and_a_round_promotes(service: Service) -> 
     httpx.delete(f"{address}/{made['id']}").raise_for_status()
     assert until(lambda: service.events(DATA_CHANGED), "the event")
     kill_in_task(stack, "promote", started[0]["id"])
-    until(lambda: stack.flow_run(started[0]["id"])["run_count"] == 2, "another attempt")
     promoted = stack.ended(started[0]["id"])
     assert (promoted["state"]["name"], promoted["run_count"]) == ("Promoted", 2)
     assert [move.after for move in service.moves()] == ["policy/1", rounds(service)[-1]["version"]]
