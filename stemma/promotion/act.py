@@ -132,16 +132,12 @@ def _refuse(desk: Desk, version: Version, alias: str, act: Document) -> None:
     What others did while the evidence was looked at does not stand in the way: a refusal moves nothing.
     """
     title = f"refuse {desk.registry.model}/{version.number} as {alias}"
-    for _ in range(TRIES):
-        with suppress(WorkspaceError):
-            hear(desk.root, desk.registry)
-        try:
-            note(desk, desk.registry.head(), title, {**act, "act": "refuse", "alias": alias, "to": version.number})
-        except ChainMovedError:
-            continue
-        except WorkspaceError:
-            pass
-        return
+    with suppress(WorkspaceError):
+        for _ in range(TRIES):
+            with suppress(ChainMovedError):
+                hear(desk.root, desk.registry)
+                note(desk, desk.registry.head(), title, {**act, "act": "refuse", "alias": alias, "to": version.number})
+                return
 
 
 def _refusal(model: Model, failed: list[Gate], asked: int) -> str:
