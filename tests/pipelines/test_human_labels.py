@@ -181,6 +181,17 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
     assert [run.info.status for run in parents(mlflow, "refused")] == ["KILLED"]
 
 
+def events(prefect_api: str, name: str) -> list[dict[str, Any]]:
+    """Wait until Prefect has heard events of a name, and return them."""
+    wanted = {"filter": {"event": {"name": [name]}}, "limit": 10}
+    deadline = time.monotonic() + SECONDS
+    while not (told := ask(f"{prefect_api}/events/filter", wanted)["events"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    found: list[dict[str, Any]] = told
+    return found
+
+
 def test_the_end_of_a_batch_for_which_no_run_waits_is_said_once(
     prefect_api: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -191,11 +202,7 @@ def test_the_end_of_a_batch_for_which_no_run_waits_is_said_once(
     assert announce(tmp_path, store)
     assert not store.unannounced()
     store.close_connections()
-    wanted = {"filter": {"event": {"name": [BATCH_ENDED]}}, "limit": 10}
-    deadline = time.monotonic() + SECONDS
-    while not (told := ask(f"{prefect_api}/events/filter", wanted)["events"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    told = events(prefect_api, BATCH_ENDED)
     assert [(event["resource"]["prefect.resource.name"], event["payload"]["state"]) for event in told] == [
         ("alone", "closed")
     ]
@@ -215,11 +222,7 @@ def test_how_many_verdicts_start_a_round_is_read_at_each_look(
         write_yaml(tmp_path / FILE, {**file, "retrain_on": {"verdicts": 2}})
         count(tmp_path, store, {})
     store.close_connections()
-    wanted = {"filter": {"event": {"name": [VERDICTS_ARRIVED]}}, "limit": 10}
-    deadline = time.monotonic() + SECONDS
-    while not (told := ask(f"{prefect_api}/events/filter", wanted)["events"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    told = events(prefect_api, VERDICTS_ARRIVED)
     assert [event["payload"]["verdicts"] for event in told] == [2]
 
 
