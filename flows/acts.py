@@ -50,13 +50,15 @@ def roll_back_model(root: Path, to: str | None, reason: str, asked_by: str = "")
 
 
 def _registered_model(root: Path, name: str) -> str:
-    """The registered model of NAME/VERSION, NAME@ALIAS or a run; else the one that registry.model of params.yaml names."""
+    """The registered model of NAME/VERSION, NAME@ALIAS or a run; else what registry.model of params.yaml names."""
     model, *version = re.split("[@/]", name, maxsplit=1)
     if version:
         return model
     with closing(open_index(root)) as index:
         runs = index.runs_named(name)
-    return next((str(run.params["registry"]["model"]) for run in runs if "registry" in run.params), registered_model(root))
+    return next(
+        (str(run.params["registry"]["model"]) for run in runs if "registry" in run.params), registered_model(root)
+    )
 
 
 @contextmanager

@@ -19,7 +19,9 @@ def add_commands(commands: Commands) -> None:
 
     rollback = commands.add_parser("rollback", help="put an earlier version back as champion")
     rollback.add_argument(
-        "--to", metavar="VERSION", help="policy/6, of any registered model; without it, the previous champion of registry.model"
+        "--to",
+        metavar="VERSION",
+        help="policy/6, of any registered model; without it, the previous champion of registry.model",
     )
     rollback.add_argument("--reason", required=True, help="why; others will read it")
     rollback.set_defaults(command=_rollback)
