@@ -88,7 +88,8 @@ def _before_the_last_promotion(acts: Sequence[Link]) -> int | None:
     promotions = [n for n, link in enumerate(acts) if link.act["act"] == "promote" and CHAMPION in link.act["moves"]]
     if not promotions or promotions[-1] == 0:
         return None
-    return acts[promotions[-1] - 1].state.get("aliases", {}).get(CHAMPION)
+    before: int | None = acts[promotions[-1] - 1].state.get("aliases", {}).get(CHAMPION)
+    return before
 
 
 def _check_alias(alias: str) -> None:
