@@ -112,7 +112,8 @@ def _registered(desk: Desk, model: Model) -> Version:
     if (meant_for, run.trailers["Policy"]) == (desk.registry.model, f"{stage}={artifact}"):
         return register_shared(desk.root, desk.registry.model, run.name, run.commit, stage, artifact)[0]
     raise WorkspaceError(
-        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes. "
+        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes as a "
+        "version of the model that its setting registry.model names. "
         f"The versions are {', '.join(f'{desk.registry.model}/{number}' for number in desk.registry.read().versions)}"
     )
 
