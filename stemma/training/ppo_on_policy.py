@@ -47,7 +47,7 @@ def require_on_policy(metrics: Mapping[str, float], update: int, machine: Machin
         f"PPO is off-policy: before the first optimizer step of update {update} the policy's log-probabilities differ "
         f"from those that the tokens were sampled with by {size:.3g} nats a token (at most {most:g} in "
         f"{machine.precision}), so the responses were not drawn from the policy that learns from them. Likely causes: "
-        "a setting of the model's generation_config.json that changes sampling, another temperature in sampling than in "
-        "training, dropout that is on, or a model that reads positions differently under left padding. Take another "
-        "base model, or report it with the base model's name."
+        "a setting of the model's generation_config.json that changes sampling, another temperature in sampling than "
+        "in training, dropout that is on, or a model that reads positions differently under left padding. Take "
+        "another base model, or report it with the base model's name."
     )
