@@ -45,7 +45,7 @@ BF16 = MACHINE.model_copy(update={"precision": "bf16"})
 def sampled_and_read(config: PretrainedConfig, machine: MachineConfig) -> tuple[Tensor, Tensor]:
     """The log-probabilities that a family's sampler drew tokens with, and those of training's forward; real tokens."""
     torch.manual_seed(0)
-    policy = for_use(AutoModelForCausalLM.from_config(config))
+    policy = for_use(AutoModelForCausalLM.from_config(config))  # type: ignore[no-untyped-call]
     with torch.no_grad():
         for parameter in policy.parameters():  # weights of 0.02 would draw from nearly uniform distributions
             if parameter.dim() > 1:
