@@ -58,6 +58,22 @@ def test_promote_promote_rollback(policies: Policies) -> None:
     assert "by Tess <tess@localhost>: answers got worse" in page
 
 
+def test_previous_is_what_served_before_the_last_move(policies: Policies) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        policies.add(name, scores)
+    registry = Registry(policies.path, MODEL)
+    promoted(policies, "good")
+    assert registry.read().aliases == {"champion": 1}
+    promoted(policies, "best")
+    assert registry.read().aliases == {"champion": 2, "previous": 1}
+    rolled_back(policies)
+    assert registry.read().aliases == {"champion": 1, "previous": 2}
+    rolled_back(policies)
+    assert registry.read().aliases == {"champion": 1, "previous": 2}
+    promoted(policies, "best")
+    assert registry.read().aliases == {"champion": 2, "previous": 1}
+
+
 def test_the_win_rate_is_held_against_the_champion_and_not_against_sft(policies: Policies) -> None:
     policies.add("best", BEST)
     policies.add("good", BETTER)
