@@ -20,6 +20,7 @@ from stemma.sampling.forward import response_logits, response_values
 from stemma.sampling.rollouts import PpoModels
 from stemma.training.among_ranks import own_rows, sum_gradients, summed
 from stemma.training.ppo_experience import Experience
+from stemma.training.ppo_on_policy import FIRST_LOG_RATIO, log_ratio_size
 from stemma.training.ppo_settings import PpoSettings
 
 ADAM_EPSILON = 1e-5
@@ -51,7 +52,8 @@ class Learner:
             order = torch.randperm(len(experience.mask), generator=random)
             minibatches = torch.tensor_split(order, self.settings.minibatches)
             steps += [self._step(experience.rows(rows), networks) for rows in minibatches]
-        return {name: fmean(step[name] for step in steps) for name in steps[0]}
+        first = {name: number for name, number in steps[0].items() if name == FIRST_LOG_RATIO}
+        return {name: fmean(step[name] for step in steps) for name in steps[0]} | first
 
     def network(self, name: Network) -> nn.Module:
         """The model of this name."""
@@ -97,6 +99,7 @@ class Learner:
             "policy/loss": policy.loss.detach(),
             "policy/clip_fraction": policy.clip_fraction,
             "policy/approx_kl": policy.approx_kl,
+            FIRST_LOG_RATIO: log_ratio_size(logprobs.detach(), batch),
         }
 
     def _value_backward(self, batch: Experience, share: Tensor) -> dict[str, Tensor]:
