@@ -59,7 +59,7 @@ def _labels(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
             "of a chosen and a rejected answer in the train split, so there is nothing for a reward model or DPO: add "
             "pairs to data.files, or set label.source to human or ai, which compare sampled answers"
         )
-    elif not report["gold"] and settings.label.earlier == "none":
+    elif not report["gold"]:
         yield from _judge(settings, report)
 
 
