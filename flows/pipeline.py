@@ -22,6 +22,8 @@ from flows.beginning import (
 )
 from flows.display import Display
 from flows.hardware import machine_kind
+from flows.heartbeat import heartbeats
+from flows.own_data import check_data_suits
 from flows.people.human_labels import Halt, People, asked_people
 from flows.people.suspension import Waiting, halt_run
 from flows.planning.announcing import announce_plan
@@ -41,6 +43,7 @@ from stemma.lineage.registering import register_shared
 from stemma.lineage.runs import run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
+from stemma.records.json_file import read_json
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
@@ -56,6 +59,7 @@ def run_name() -> str:
     return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
+@heartbeats()
 def run_pipeline(
     flow: str,
     stages: Sequence[str],
@@ -162,6 +166,9 @@ class _FlowRun:
                 return halt
             leave_if_taken_up()
             _task(self.runner.run, stage)(stage)
+            if stage == "data":
+                report = read_json(self.runner.workspace.path / ARTIFACTS / "data" / "report.json")
+                check_data_suits(self.runner.settings, report)
             if self.people:
                 self.people.ask(stage, self.runner, str(runtime.flow_run.id))
         return None

@@ -6,7 +6,7 @@ from stemma.records.conversation import assistant
 from stemma.records.dataset import Dataset
 from stemma.records.example import Answer, Example, Opinion, Pair
 from stemma.records.splits import prompt_digest, split_of
-from stemma.records.types import Comparison, Conversation, Demonstration, Document, Origin, Prompt, Split
+from stemma.records.types import Comparison, Conversation, Demonstration, Document, Message, Origin, Prompt, Split
 
 ID_LENGTH = 16
 
@@ -29,8 +29,8 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares)
-        prompts.setdefault(prompt.id, prompt)
+        prompt = prompt_row(example.prompt, shares, example.opening)
+        prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
             finished = all(other.finished for other in example.answers if other.text == answer)
@@ -40,9 +40,10 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
-    """The prompt with its id and its split."""
-    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares))
+def prompt_row(messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None) -> Prompt:
+    """The prompt with its id and its split, which goes by `opening` if that was left out of the messages."""
+    split = split_of((opening,) if opening else messages, shares)
+    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split)
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
