@@ -23,6 +23,7 @@ from flows.beginning import (
 from flows.display import Display
 from flows.hardware import machine_kind
 from flows.heartbeat import heartbeats
+from flows.own_data import check_data_suits
 from flows.people.human_labels import Halt, People, asked_people
 from flows.people.suspension import Waiting, halt_run
 from flows.planning.announcing import announce_plan
@@ -43,6 +44,7 @@ from stemma.lineage.run_transfer import push_run
 from stemma.lineage.runs import find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
+from stemma.records.json_file import read_json
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
@@ -165,6 +167,9 @@ class _FlowRun:
                 return halt
             leave_if_taken_up()
             _task(self.runner.run, stage)(stage)
+            if stage == "data":
+                report = read_json(self.runner.workspace.path / ARTIFACTS / "data" / "report.json")
+                check_data_suits(self.runner.settings, report)
             if self.people:
                 self.people.ask(stage, self.runner, str(runtime.flow_run.id))
         return None

@@ -88,6 +88,9 @@ PPO = {
         "higher",
     ),
     "value/grad_norm": Metric("Norm of the value model's gradient before it is cut to max_grad_norm."),
+    "value/learning_rate": Metric(
+        "The value model's learning rate; `learning_rate` is the policy's, 0 in the warm-up."
+    ),
 }
 
 WATCH = {
