@@ -42,7 +42,7 @@ class EvalConfig(Settings):
     samples: int = Field(2, ge=1, le=64)
     """Answers sampled for each prompt at temperature 1, besides the greedy one."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn, or read by a model, at once; lower it where memory is short."""
 

@@ -30,7 +30,7 @@ class SampleConfig(Settings):
     temperature: float = Field(1.0, gt=0)
     """Divides the logits; 1 draws from the policy's own distribution, which is what RL will show the reward model."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn at once; lower it where memory is short. Which answers are drawn depends on it."""
 
