@@ -121,5 +121,6 @@ def _check_lengths(lengths: Sequence[int], context: int, names: Sequence[str], w
         name = names[longest] if len(names[longest]) <= 80 else names[longest][:80] + "…"
         raise DataError(
             f"{too_long} of {len(lengths)} {what} are longer than the model's context of {context} tokens; the longest "
-            f"({name}) has {lengths[longest]}. Shorten or remove them, or take a base model with a longer context."
+            f"({name}) has {lengths[longest]}. Shorten or remove them, raise base.context, or take a base model with a "
+            "longer context."
         )
