@@ -96,9 +96,8 @@ def markdown(report: Report, answers: AnswerExamples) -> str:
 
 
 def write_report(folder: Path, report: Report, answers: AnswerExamples) -> None:
-    """Write report.json, answers.json, report.md and, for `dvc plots`, plots.json: the rows by metric name."""
+    """Write report.json, answers.json and report.md."""
     write_json(folder / "report.json", report.model_dump())
-    write_json(folder / "plots.json", [{"name": row.name, **row.model_dump()} for row in report.rows])
     write_json(folder / ANSWERS, answers.model_dump())
     (folder / "report.md").write_text(markdown(report, answers), encoding="utf-8")
 

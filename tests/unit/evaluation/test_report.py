@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 from stemma.evaluation.intervals import Interval
@@ -69,7 +68,6 @@ def test_the_files_hold_the_whole_report_and_are_the_same_each_time(tmp_path: Pa
         write_report(folder, REPORT, ANSWERS)
     written = [{file.name: file.read_bytes() for file in folder.iterdir()} for folder in folders]
     assert written[0] == written[1]
-    assert set(written[0]) == {"report.json", "report.md", "plots.json", "answers.json"}
+    assert set(written[0]) == {"report.json", "report.md", "answers.json"}
     assert Report.model_validate_json(written[0]["report.json"]) == REPORT
     assert AnswerExamples.model_validate_json(written[0]["answers.json"]) == ANSWERS
-    assert json.loads(written[0]["plots.json"])[0]["metric"] == "gold/win_rate"
