@@ -15,7 +15,8 @@ WORST = 3
 def choose_examples(table: Sequence[SideBySide], tuned: str) -> AnswerExamples:
     """Choose from the greedy answers: the first prompts by id of each kind, then the worst.
 
-    The worst are those whose score fell most against SFT; where too few fell, those that score lowest follow. Of more than `MOST_KINDS` kinds the first by name are taken. `tuned` is the stage of the tuned policy.
+    The worst are those whose score fell most against SFT; where too few fell, those that score lowest follow.
+    Of more than `MOST_KINDS` kinds the first by name are taken. `tuned` is the stage of the tuned policy.
     """
     rows = sorted((row for row in table if row.mode == "greedy"), key=lambda row: row.prompt_id)
     kinds = ordered_kinds([row.kind for row in rows])[:MOST_KINDS]

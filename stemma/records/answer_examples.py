@@ -1,4 +1,4 @@
-"""A handful of answers before and after the tuning, as `answers.json` of an evaluation holds them, and as people read them.
+"""A handful of answers before and after the tuning, as an evaluation's `answers.json` holds them.
 
 Everything that shows answers reads this file: `stemma show`, report.md, the result page and MLflow.
 """
@@ -69,9 +69,7 @@ def markdown(answers: AnswerExamples) -> str:
         for example in answers.examples
     ]
     cells = [("question", "SFT says", f"{name} says", "shown because"), ("---",) * 4, *rows]
-    return "\n".join(
-        [f"Chosen by rule: {answers.rule}", "", *(f"| {' | '.join(map(_cell, row))} |" for row in cells)]
-    )
+    return "\n".join([f"Chosen by rule: {answers.rule}", "", *(f"| {' | '.join(map(_cell, row))} |" for row in cells)])
 
 
 def table(answers: AnswerExamples) -> dict[str, JsonValue]:
