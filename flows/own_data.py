@@ -36,9 +36,8 @@ def check_data_suits(settings: FlowSettings, report: Mapping[str, Any]) -> None:
     """
     faults = [*_demonstrations(settings, report), *_labels(settings, report), *_evaluation(settings, report)]
     if faults:
-        raise DataError(
-            "\n".join(["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)])
-        )
+        told = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
+        raise DataError("\n".join([*told, "`stemma data check FILE…` tells, without a run, what would be taken."]))
 
 
 def _demonstrations(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
@@ -59,7 +58,7 @@ def _labels(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
             "of a chosen and a rejected answer in the train split, so there is nothing for a reward model or DPO: add "
             "pairs to data.files, or set label.source to human or ai, which compare sampled answers"
         )
-    elif not report["gold"] and settings.label.earlier == "none":
+    elif not report["gold"]:
         yield from _judge(settings, report)
 
 
