@@ -14,13 +14,15 @@ from tasks.eval import FEWEST_PROMPTS
 def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     """Read the data of a run that is not begun, as its data stage will, and check that the other stages can use it.
 
+    `files` are to be taken in; a run that began before took them in, and its data stage checked them.
+
     Raises StemmaError where the run would be refused.
     """
     if files:
         own = read_own_data({file.name: file for file in files}, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
-    else:
+    elif not settings.data.files:
         check_data_suits(settings, _world(settings))
 
 
