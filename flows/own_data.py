@@ -38,8 +38,8 @@ def check_data_suits(settings: FlowSettings, report: Mapping[str, Any]) -> None:
     """
     faults = [*_demonstrations(settings, report), *_labels(settings, report), *_evaluation(settings, report)]
     if faults:
-        told = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
-        raise DataError("\n".join([*told, "`stemma data check FILE…` tells, without a run, what would be taken."]))
+        lines = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
+        raise DataError("\n".join([*lines, "`stemma data check FILE…` lists, without a run, what a run would take."]))
 
 
 def _demonstrations(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:

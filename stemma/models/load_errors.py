@@ -14,11 +14,11 @@ from stemma.errors import ArtifactError, StemmaError
 
 CONFIG = "config.json"
 SENTENCE_PIECE = "tokenizer.model"
-TOLD = {
+REPLACEMENTS = {
     "trust_remote_code": "the model needs Python code from its own repository, and such code is never run.",
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json names.",
 }
-"""What is told in place of an error with these words, whose advice would be wrong here."""
+"""Messages in place of library errors that hold these words, because their advice would be wrong here."""
 
 
 def check_loadable(folder: Path, name: str) -> None:
@@ -36,9 +36,9 @@ def check_loadable(folder: Path, name: str) -> None:
         )
     kind = config.get("model_type")
     if kind not in CONFIG_MAPPING:
-        why = ", and whose own code is never run" if "auto_map" in config else ""
+        reason = ", and whose own code is never run" if "auto_map" in config else ""
         raise ArtifactError(
-            f"{name} is of architecture {kind!r}, which transformers {transformers.__version__} does not have{why}: "
+            f"{name} is of architecture {kind!r}, which transformers {transformers.__version__} does not have{reason}: "
             "take a model of another architecture"
         )
     _check_tokenizer(folder, name)
@@ -78,10 +78,10 @@ def translate_load_errors(name: str) -> Iterator[None]:
     except Exception as error:  # the libraries raise errors of every kind for files that are not as they expect
         if isinstance(error, StemmaError | MemoryError) or "memory" in str(error):  # told elsewhere, for all stages
             raise
-        why = next((told for words, told in TOLD.items() if words in str(error)), _first_line(error))
+        reason = next((text for mark, text in REPLACEMENTS.items() if mark in str(error)), _first_line(error))
         raise ArtifactError(
-            f"{name} is not a causal language model that transformers {transformers.__version__} can load: {why} Take "
-            "another model."
+            f"{name} is not a causal language model that transformers {transformers.__version__} can load: {reason} "
+            "Take another model."
         ) from error
 
 
