@@ -15,6 +15,7 @@ from stemma.records.jsonl import write_rows
 from stemma.records.own_data import make_dataset
 from stemma.records.reading import Limits, read_files
 from stemma.records.recognition import read_example
+from stemma.records.slices import check_slices, slice_reader
 from stemma.records.types import Split
 from stemma.stage.door import Stage, run_stage
 from stemma.world.settings import WorldConfig
@@ -30,6 +31,9 @@ class DataConfig(Settings):
     """Your files; a run copies them to `inputs/data/` and versions them. With none, the default world is made."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of your rows to leave out, such as an id, before the rows' form is recognised."""
+    slice_field: str = ""
+    """A field of your rows whose values are slices of your data, such as a topic or a source: the accuracy of the
+    reward model and of the judge is measured on each slice too. The field need not belong to the rows' form."""
     max_prompt_chars: int = Field(8000, ge=1)
     """Rows whose prompt is longer than this are rejected; four characters are about a token."""
     max_answer_chars: int = Field(8000, ge=1)
@@ -77,8 +81,10 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     _check_under_inputs(config.files)
     paths = {str(PurePosixPath(name).relative_to(INPUTS)): Path(name) for name in config.files}
     limits = Limits(config.max_prompt_chars, config.max_answer_chars)
-    reading = read_files(paths, limits, partial(read_example, ignored=config.ignored_fields))
+    reader = slice_reader(partial(read_example, ignored=config.ignored_fields), config.slice_field)
+    reading = read_files(paths, limits, reader)
     reading.check(config.max_rejected_share)
+    check_slices(reading.examples, config.slice_field)
     if reading.rejects:
         stage.progress.say(f"{len(reading.rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
     dataset = make_dataset(reading.examples, config.shares)

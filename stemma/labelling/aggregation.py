@@ -50,6 +50,7 @@ class Label:
             chosen=chosen,
             rejected=rejected,
             split=prompt.split,
+            kind=prompt.kind,
             annotator=_only_one(self.pair, "annotator"),
             judge=_only_one(self.pair, "judge"),
             probability=round(max(self.first, 1 - self.first), 6) if soft else None,

@@ -14,7 +14,8 @@ ID_LENGTH = 16
 def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> Dataset:
     """Make the rows; `shares` gives the shares of prompts that are held out for judge, validation and test.
 
-    - A prompt that several rows have is one prompt. Each of its comparisons is kept, one for each verdict.
+    - A prompt that several rows have is one prompt, in the slice that the first of them names. Each of its comparisons
+      is kept, one for each verdict.
     - An answer to imitate, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt
       is in the train split. Several rows with the same prompt and answer give one.
     - A text is part of the pre-training corpus.
@@ -29,7 +30,7 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares)
+        prompt = prompt_row(example.prompt, shares, example.kind)
         prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
@@ -38,9 +39,11 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
-    """The prompt with its id and its split."""
-    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares))
+def prompt_row(messages: Conversation, shares: Mapping[Split, float], kind: str | None = None) -> Prompt:
+    """The prompt with its id, its split and the slice that it belongs to."""
+    return Prompt(
+        id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares), kind=kind
+    )
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
@@ -54,6 +57,7 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 chosen=chosen.text,
                 rejected=rejected.text,
                 split=prompt.split,
+                kind=prompt.kind,
                 annotator=pair.opinion.annotator,
                 judge=pair.opinion.judge,
                 probability=_chance_of_chosen(pair),

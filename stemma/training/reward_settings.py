@@ -19,3 +19,8 @@ class RewardSettings(TrainerSettings):
     their own."""
     eval_batch_size: int = Field(256, ge=1)
     """Answers scored at once when training is done."""
+    slices_must_beat_chance: bool = True
+    """Stop the run where a slice of the held-out pairs, or a probe, is shown to be worse than a coin; else only warn. A
+    slice that is merely not shown to be better is a warning in any case."""
+    fewest_slice_pairs: int = Field(50, ge=1)
+    """A slice with fewer held-out pairs than this is reported, and neither stops the run nor warns."""
