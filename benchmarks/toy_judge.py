@@ -86,7 +86,7 @@ def make_judge(seed: int, folder: Path) -> None:
         make_from_scratch([*corpora, *map(as_document, lessons[:READ_LESSONS])], probe, READING, reading)
     rows = [*lessons, *rehearsal(corpora, chance(seed, "rehearsal"))]
     chance(seed, "order of lessons").shuffle(rows)
-    train_on_demonstrations(rows, reading.output, LEARNING, learning)
+    train_on_demonstrations(rows, reading.output, LEARNING, "last", learning)
     learning.output.rename(folder)
     shutil.rmtree(work)
 

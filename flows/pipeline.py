@@ -22,6 +22,7 @@ from flows.beginning import (
 )
 from flows.display import Display
 from flows.hardware import machine_kind
+from flows.heartbeat import heartbeats
 from flows.people.human_labels import Halt, People, asked_people
 from flows.people.suspension import Waiting, halt_run
 from flows.planning.announcing import announce_plan
@@ -56,6 +57,7 @@ def run_name() -> str:
     return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
+@heartbeats()
 def run_pipeline(
     flow: str,
     stages: Sequence[str],

@@ -74,6 +74,11 @@ PPO = {
         "Share of tokens whose gradient the clipping of the probability ratio switched off."
     ),
     "policy/approx_kl": Metric("KL(policy that sampled ‖ policy being updated), in nats a token."),
+    "policy/first_log_ratio": Metric(
+        "Mean over tokens of |log ratio| at an update's first minibatch, before its first optimizer step: between the "
+        "policy that learns and the distribution that the tokens were drawn from. It must be about 0, and training "
+        "stops where it is not."
+    ),
     "policy/grad_norm": Metric("Norm of the policy's gradient before it is cut to max_grad_norm."),
     "value/loss": Metric(
         "Half the squared error of the values against the returns, clipped, a mean over tokens.", "lower"

@@ -31,13 +31,13 @@ class LabelConfig(Settings):
     `human` takes people's verdicts in inputs/labels, `ai` the judges' of ai_label, `mixed` both."""
     annotators: tuple[AnnotatorConfig, ...] = Field(
         (
-            AnnotatorConfig(name="ada", noise=0.06),
-            AnnotatorConfig(name="ben", noise=0.12, length_bias=0.06),
-            AnnotatorConfig(name="cleo", noise=0.12, position_bias=0.06),
+            AnnotatorConfig(name="simulated-1", noise=0.06),
+            AnnotatorConfig(name="simulated-2", noise=0.12, length_bias=0.06),
+            AnnotatorConfig(name="simulated-3", noise=0.12, position_bias=0.06),
         ),
         min_length=1,
     )
-    """The simulated annotators; together they err on about one pair in ten."""
+    """The simulated annotators; together they err on about one pair in ten. Their names are nobody's."""
     verdicts_per_pair: int = Field(1, ge=1)
     """How many simulated annotators judge each pair; their verdicts together make its label."""
     overlap_share: float = Field(0.1, ge=0, le=1)

@@ -19,8 +19,8 @@ POOLS = ("cpu", "gpu")
 TRAINING = "gpu"
 """The pool of the runs that train; a machine without a GPU that takes them trains on its CPU."""
 
-SECONDS_BETWEEN_BEATS = 30
-"""Of a flow run's heartbeat; Prefect allows no fewer."""
+SECONDS_BETWEEN_BEATS = 10
+"""Of the heartbeat that flows/heartbeat.py sends of a flow run."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,6 @@ def worker_environment(root: Path, wanted: Wanted) -> dict[str, str]:
         told[ADDRESS] = f"http://{_reached(wanted.host)}:{wanted.mlflow_port}"
     # Prefect looks every 10 s for what is to be run, which is long for who has just pressed a button.
     told["PREFECT_WORKER_QUERY_SECONDS"] = os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2")
-    told["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(SECONDS_BETWEEN_BEATS)
     return told
 
 

@@ -3,7 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from stemma.errors import ArtifactError
 from stemma.models.chat import encode_texts
@@ -51,14 +57,17 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def fit_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make room for the tokenizer's tokens, and tell the model which of them end and pad."""
+    """Make room for the tokenizer's tokens, and tell the model which of them end and pad.
+
+    Its generation_config is replaced whole, because what it says of sampling would bend every response.
+    """
     embeddings: Any = model.get_input_embeddings()
     if len(tokenizer) > embeddings.weight.shape[0]:  # many models have rows to spare
         model.resize_token_embeddings(len(tokenizer))
-    for config in (model.config, model.generation_config):
-        if config is not None:
-            config.pad_token_id = tokenizer.pad_token_id
-            config.eos_token_id = tokenizer.eos_token_id
+    ends: dict[str, Any] = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    for name, token in ends.items():
+        setattr(model.config, name, token)
+    model.generation_config = GenerationConfig(**ends)  # type: ignore[no-untyped-call]
 
 
 def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:

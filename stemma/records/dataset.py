@@ -28,10 +28,11 @@ class Dataset:
         write_rows(folder / "probe.jsonl", self.probe)
 
     def counts(self) -> dict[str, object]:
-        """How many rows there are of each kind, and of prompts and comparisons in each split."""
+        """Rows of each kind, prompts and comparisons of each split, and the assistant turns of the demonstrations."""
         return {
             "corpus": len(self.corpus),
             "demonstrations": len(self.demonstrations),
+            "assistant_turns": sum(row.turns for row in self.demonstrations),
             "prompts": dict(sorted(Counter(prompt.split for prompt in self.prompts).items())),
             "kinds": dict(sorted(Counter(prompt.kind for prompt in self.prompts if prompt.kind).items())),
             "comparisons": dict(sorted(Counter(pair.split for pair in self.comparisons).items())),

@@ -50,6 +50,11 @@ class Demonstration(Record):
     prompt: Conversation = Field(min_length=1)
     completion: str = Field(min_length=1)
 
+    @property
+    def turns(self) -> int:
+        """How many assistant turns it has, the completion included."""
+        return 1 + sum(message.role == "assistant" for message in self.prompt)
+
 
 class Document(Record):
     """A pre-training text: either plain, or a conversation to be written with the chat template."""

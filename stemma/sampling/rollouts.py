@@ -61,6 +61,8 @@ class Rollouts(NamedTuple):
     """(b, t) of the value model before each token, scaled as the scores are."""
     scores: Tensor
     """(b,) of the reward model, scaled."""
+    sampler_logprobs: Tensor
+    """(b, t) of the distribution that the sampler drew each token from, to be held against `logprobs`."""
 
 
 @torch.no_grad()
@@ -106,6 +108,7 @@ def _look(
         entropies=token_entropies(logits),
         values=models.scaling.apply(values),
         scores=models.scaling.apply(sequence_scores(models.reward_model, sequences, attention_mask)),
+        sampler_logprobs=responses.logprobs,
     )
 
 

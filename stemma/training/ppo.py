@@ -16,6 +16,7 @@ from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
 from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
 from stemma.training.ppo_metrics import rollout_metrics
+from stemma.training.ppo_on_policy import require_on_policy
 from stemma.training.ppo_settings import PpoSettings, check_processes
 from stemma.training.ppo_shares import own_share, whole_rollouts
 from stemma.training.ppo_state import restore, save
@@ -37,8 +38,8 @@ def train_ppo(
     Where the watch stops it, models.policy is left as it was at the best look. Several ranks share every update's
     prompts and come to what one process would; the first returns, with the watch, and the others end here. Goes on
     from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises
-    TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
-    where the ranks cannot share an update.
+    TrainingError where a number or a weight is no longer finite, or where responses were not drawn from the policy that
+    learns from them, of which no step checkpoint is made, and SettingsError where the ranks cannot share an update.
     """
     check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
@@ -73,6 +74,7 @@ def _update(
     metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update))
     for model in (learner.models.policy, learner.models.value_model):
         require_finite(model, stage.progress, update, learner.settings.updates)
+    require_on_policy(metrics, update, stage.machine)
     return metrics | {"learning_rate": rate}
 
 

@@ -15,6 +15,7 @@ from stemma.sampling.forward import response_logits, response_values
 from stemma.sampling.rollouts import PpoModels
 from stemma.training.among_ranks import own_rows, sum_gradients, summed
 from stemma.training.ppo_experience import Experience
+from stemma.training.ppo_on_policy import FIRST_LOG_RATIO, log_ratio_size
 from stemma.training.ppo_settings import PpoSettings
 
 ADAM_EPSILON = 1e-5
@@ -38,7 +39,8 @@ class Learner:
             order = torch.randperm(len(experience.mask), generator=random)
             minibatches = torch.tensor_split(order, self.settings.minibatches)
             steps += [self._step(experience.rows(rows)) for rows in minibatches]
-        return {name: fmean(step[name] for step in steps) for name in steps[0]}
+        first = {name: number for name, number in steps[0].items() if name == FIRST_LOG_RATIO}
+        return {name: fmean(step[name] for step in steps) for name in steps[0]} | first
 
     def _step(self, minibatch: Experience) -> dict[str, float]:
         """Take one optimizer step; micro-batches weigh by their share of the tokens, so their size changes nothing.
@@ -80,6 +82,7 @@ class Learner:
             "policy/loss": policy.loss.detach(),
             "policy/clip_fraction": policy.clip_fraction,
             "policy/approx_kl": policy.approx_kl,
+            FIRST_LOG_RATIO: log_ratio_size(logprobs.detach(), batch),
             "value/loss": value.loss.detach(),
             "value/clip_fraction": value.clip_fraction,
         }

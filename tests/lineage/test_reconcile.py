@@ -91,6 +91,7 @@ def test_damage_of_every_kind_is_mended_and_named(root: Path) -> None:
     client.set_model_version_tag("policy", "1", "stemma.dvc_id", "f" * 32)
     client.set_model_version_tag("policy", "1", "stemma.owner", "nobody")
     client.update_model_version("policy", "1", "a fine model")
+    client.update_registered_model("policy", "the best")
     client.set_tag(calm, "stemma.flow", "dpo")
     client.set_terminated(calm, "KILLED")
     client.delete_run(run_id(root, "wild", "data"))
@@ -107,6 +108,7 @@ def test_damage_of_every_kind_is_mended_and_named(root: Path) -> None:
         "policy/1: tag stemma.owner is 'nobody', which is not on record",
         "policy/1: its description is not what is on record",
         "alias favourite of policy is at version 1, in Git nowhere",
+        "policy: its description is not what is on record",
         "policy: version 2 is missing",
         "alias champion of policy is nowhere, in Git at version 2",
         "alias previous of policy is nowhere, in Git at version 1",
@@ -210,6 +212,15 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     taint = f"made from label {find_run(root, 'calm').made['label'][:10]}: ada's labels were forgotten"
     assert second.tags["stemma.taint"] == taint
     assert str(second.description).startswith(f"**Tainted:** {taint}.")
+    told = str(client.get_registered_model("policy").description)
+    assert "**Champion: [policy/1](#/models/policy/versions/1)**" in told
+    assert "Reason: it lies\n\n[policy/2](#/models/policy/versions/2) was champion before." in told
+    acts = [line for line in told.splitlines() if line.startswith("- ")]
+    assert [line.partition(",")[0] for line in acts] == [
+        "- **rollback** [policy/2](#/models/policy/versions/2) → [policy/1](#/models/policy/versions/1) (champion)",
+        "- **promote** [policy/1](#/models/policy/versions/1) → [policy/2](#/models/policy/versions/2) (champion)",
+        "- **promote** [policy/1](#/models/policy/versions/1) (champion)",
+    ]
     client.delete_model_version("policy", "2")
     assert follow(root, "policy") == "MLflow has no policy/2; `stemma reconcile` brings them back"
 

@@ -39,6 +39,7 @@ METRICS = {
     "policy/loss",
     "policy/clip_fraction",
     "policy/approx_kl",
+    "policy/first_log_ratio",
     "policy/grad_norm",
     "value/loss",
     "value/clip_fraction",

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -133,3 +134,18 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="not a causal language model that transformers can load"):
         adopt(tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_fetched_generation_config_is_replaced_whole(tmp_path: Path) -> None:
+    model: Any = LlamaForCausalLM(LlamaConfig(**GROUPED))
+    model.generation_config.update(
+        do_sample=True, min_p=0.2, top_k=5, suppress_tokens=[7], bad_words_ids=[[8]], sequence_bias=[[[9], -5.0]],
+        repetition_penalty=1.3, forced_eos_token_id=4, eos_token_id=[4, 9],
+    )  # fmt: skip
+    model.save_pretrained(tmp_path / "fetched")
+    TOKENIZER.save_pretrained(tmp_path / "fetched")
+    adopted, tokenizer = adopt(tmp_path / "fetched")
+    save_policy(adopted, tokenizer, tmp_path / "base")
+    written = json.loads((tmp_path / "base" / "generation_config.json").read_text(encoding="utf-8"))
+    assert set(written) - {"transformers_version", "_from_model_config"} == {"eos_token_id", "pad_token_id"}
+    assert written["eos_token_id"] == tokenizer.eos_token_id
