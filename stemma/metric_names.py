@@ -178,6 +178,10 @@ SLICES = {
         interval=True,
     ),
     "slice/<kind>/pairs": Metric("How many comparisons that is."),
+    "slice/<kind>/weak": Metric(
+        "Only of a slice on which the reward model is weak: 1 it is not shown to be better than chance, 2 it is shown "
+        "to be worse."
+    ),
     "probe/<kind>/accuracy": Metric(
         "Share of held-out prompts whose best answer the reward model scores above every constructed worse one: "
         "abstaining above any made-up value (unknown), refusing above complying (harmful), the right value above "
@@ -186,8 +190,9 @@ SLICES = {
         interval=True,
     ),
     "probe/<kind>/pairs": Metric("How many prompts that is."),
-    "watch/slice/<kind>/scores": Metric("watch/scores on the prompts of one kind.", "higher"),
-    "watch/slice/<kind>/judge": Metric("watch/judge on the prompts of one kind.", "higher"),
+    "probe/<kind>/weak": Metric("The same of a probe."),
+    "watch/slice/<kind>/scores": Metric("The same mean as watch/scores, on the prompts of one kind.", "higher"),
+    "watch/slice/<kind>/judge": Metric("The same mean as watch/judge, on the prompts of one kind.", "higher"),
 }
 """What is measured on each kind of prompt; `<kind>` stands for its name."""
 

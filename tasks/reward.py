@@ -31,11 +31,10 @@ class RewardConfig(RewardSettings):
 
 def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
     """Train on the `train` pairs of artifacts/label; measure on the validation and test pairs."""
-    from stemma.evaluation import slices
-    from stemma.training.held_out import as_metrics, read_pairs, require_better_than_chance, tell
+    from stemma.training.held_out import read_pairs, require_better_than_chance, tell
     from stemma.training.reward import train_reward_model
     from stemma.training.reward_probe import probe_reward_model, tell_probes
-    from stemma.training.slice_gate import require_slices_better_than_chance
+    from stemma.training.slice_gate import metrics_past_the_gate
 
     train, held_out = read_pairs(stage)
     earlier = EARLIER if config.start_from == "earlier" else None
@@ -54,9 +53,7 @@ def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
             "accuracy in the history; train longer, raise reward.learning_rate, or label more pairs. "
             "reward.must_beat_chance=false goes on all the same.",
         )
-    metrics = {**as_metrics(measured), **slices.as_metrics("probe", probes)}
-    require_slices_better_than_chance(metrics, config, "the reward model", "reward", stage)
-    return {"train/pairs": len(train), **metrics}
+    return {"train/pairs": len(train), **metrics_past_the_gate(measured, probes, config, stage)}
 
 
 if __name__ == "__main__":

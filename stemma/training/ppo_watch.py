@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
-from stemma.evaluation.slices import metric_part
 from stemma.records.json_file import write_json
 from stemma.sampling.decoding import Decoding
 from stemma.sampling.rollouts import PpoModels
+from stemma.slice_metrics import metric_part
 from stemma.stage.door import Stage
 from stemma.stage.rank import is_first
 from stemma.training.ppo_learner import Learner

@@ -3,31 +3,43 @@
 from collections.abc import Mapping
 
 from stemma.errors import TrainingError
-from stemma.evaluation.slices import sentences, weaknesses
+from stemma.evaluation.intervals import Interval
+from stemma.evaluation.slices import as_metrics as slice_metrics
+from stemma.evaluation.slices import weak_metrics
+from stemma.records.types import Split
+from stemma.slice_metrics import WORSE, weak_slices
 from stemma.stage.door import Stage
+from stemma.training.held_out import HeldOut, as_metrics, slice_accuracies
 from stemma.training.reward_settings import RewardSettings
 
 
-def require_slices_better_than_chance(
-    metrics: Mapping[str, float], settings: RewardSettings, what: str, section: str, stage: Stage
-) -> None:
-    """Stop where a slice or a probe is shown to be worse than chance; warn where none is shown to be better.
+def metrics_past_the_gate(
+    measured: Mapping[Split, HeldOut], probes: Mapping[str, Interval], settings: RewardSettings, stage: Stage
+) -> dict[str, float]:
+    """The metrics of held-out pairs, slices and probes; `stage` trains a reward model.
 
-    Both ask for `fewest_slice_pairs` pairs. That a slice is worse than chance must be shown at an error of 5 % over all
-    slices and probes together, so many small slices do not stop a run by accident. `section` is the section of the
-    settings. Raises TrainingError with the slices, their numbers and the remedy.
+    A slice or probe that is shown to be worse than chance stops the run; one that is not shown to be better is a
+    warning, and a metric `…/weak`. Both ask for `fewest_slice_pairs` pairs, and "worse" must be shown at an error of
+    5 % over all slices and probes together, so many small slices do not stop a run by accident.
+    Raises TrainingError with the slices, their numbers and the remedy.
     """
-    weak = weaknesses(metrics, settings.fewest_slice_pairs)
-    if not weak:
-        return
-    remedy = (
-        "Label more pairs of that slice, sample more answers a prompt (sample.responses) so that rare answers meet the "
-        f"others, or train longer ({section}.epochs)."
+    weak = weak_metrics(slice_accuracies(measured), probes, settings.fewest_slice_pairs)
+    metrics = {**as_metrics(measured), **slice_metrics("probe", probes), **weak}
+    if weak:
+        _stop_or_warn(weak_slices(metrics), WORSE in weak.values() and settings.slices_must_beat_chance, stage)
+    return metrics
+
+
+def _stop_or_warn(weak: str, stop: bool, stage: Stage) -> None:
+    message = (
+        f"the model of stage {stage.name} is weak on a part of the data: {weak}. Label more pairs of that slice, "
+        "sample more answers a prompt (sample.responses) so that rare answers are compared, or raise "
+        f"{stage.name}.epochs."
     )
-    message = f"{what} is weak on a part of the data: {sentences(weak)}. {remedy}"
-    if settings.slices_must_beat_chance and any(weakness.below for weakness in weak):
-        raise TrainingError(
-            f"{message} A policy trained on it would learn the worse answers there. "
-            f"{section}.slices_must_beat_chance=false goes on with this as a warning."
-        )
-    stage.progress.say(f"WARNING: {message}")
+    if not stop:
+        stage.progress.say(f"WARNING: {message}")
+        return
+    raise TrainingError(
+        f"{message} A policy trained on it would learn the worse answers there. "
+        f"{stage.name}.slices_must_beat_chance=false goes on, with this as a warning."
+    )

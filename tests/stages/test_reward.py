@@ -113,9 +113,7 @@ def test_a_slice_whose_labels_do_not_hold_elsewhere_stops_the_run(tmp_path: Path
     rows = [*tiny_comparisons("train"), *of_kind(good * 2, "old"), *of_kind(contrary, "new")]
     config = CONFIG.model_copy(update={"fewest_slice_pairs": 24})
     stage = stage_with(tmp_path, rows)
-    message = (
-        r"on slice new it is worse than chance: .* 0\.0% of 24 held-out pairs .*slices_must_beat_chance=false"
-    )
+    message = r"on slice new it is worse than chance: .* 0\.0% of 24 held-out pairs .*slices_must_beat_chance=false"
     with pytest.raises(TrainingError, match=message):
         train_reward(config, stage)
 
@@ -130,7 +128,7 @@ def test_a_weak_slice_may_be_allowed_and_one_of_too_few_pairs_says_nothing(
     require_declared(metrics)
     assert (metrics["slice/old/accuracy"], metrics["slice/new/accuracy"]) == (1.0, 0.0)
     assert (metrics["slice/old/pairs"], metrics["slice/new/pairs"]) == (48, 24)
-    assert "WARNING: the reward model is weak" in capsys.readouterr().out
+    assert "WARNING: the model of stage reward is weak" in capsys.readouterr().out
     train_reward(CONFIG, stage_with(tmp_path / "few", rows))
     assert "WARNING" not in capsys.readouterr().out
 

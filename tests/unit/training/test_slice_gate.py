@@ -5,30 +5,38 @@ from pathlib import Path
 import pytest
 
 from stemma.errors import TrainingError
-from stemma.evaluation.intervals import wilson
-from stemma.evaluation.slices import Group, accuracies, as_metrics, weaknesses
-from stemma.records.types import Message, Prompt
+from stemma.evaluation.intervals import Interval, wilson
+from stemma.evaluation.slices import accuracies, weak_metrics
+from stemma.records.types import Message, Prompt, Split
+from stemma.slice_metrics import NOT_BETTER, WORSE, weak_slices
+from stemma.training.held_out import HeldOut
 from stemma.training.reward_probe import wins
 from stemma.training.reward_settings import RewardSettings
-from stemma.training.slice_gate import require_slices_better_than_chance
+from stemma.training.slice_gate import metrics_past_the_gate
 from stemma.world.chance import chance
 from stemma.world.phrases import ABSTENTION, COMPLIANCE, REFUSAL, VALUE_ANSWER, VALUES
 from stemma.world.probes import probe_pair
 from tests.tiny import tiny_stage
 
 SETTINGS = RewardSettings()
-SEED_101 = {"known": (240, 240), "harmful": (118, 120), "unknown": (77, 240)}
+Shares = dict[str, tuple[float, int]]
+SEED_101: Shares = {"known": (240, 240), "harmful": (118, 120), "unknown": (77, 240)}
 """Of a reward model that prefers the chosen answer in 79 % of held-out pairs, and whose policy then always makes
 values up: abstaining beats the best value on 32 % of the prompts about unknown people."""
 
 
-def measured(group: Group, **kinds: tuple[float, int]) -> dict[str, float]:
-    return as_metrics(group, {kind: wilson(right, n) for kind, (right, n) in kinds.items()})
+def intervals(shares: Shares) -> dict[str, Interval]:
+    return {kind: wilson(right, n) for kind, (right, n) in shares.items()}
 
 
-def gate(metrics: dict[str, float], root: Path, **changed: bool) -> None:
-    settings = SETTINGS.model_copy(update=changed)
-    require_slices_better_than_chance(metrics, settings, "the reward model", "reward", tiny_stage(root, "reward"))
+def gate(slices: Shares, probes: Shares, root: Path, stop: bool = True) -> dict[str, float]:
+    """The metrics of a reward model that is right on so many of each slice's pairs and of each probe's."""
+    agreed = tuple((kind, float(number < right)) for kind, (right, n) in slices.items() for number in range(n)) or (
+        (None, 1.0),
+    )
+    measured: dict[Split, HeldOut] = {"test": HeldOut(wilson(1, 1), wilson(1, 1), agreed)}
+    settings = SETTINGS.model_copy(update={"slices_must_beat_chance": stop})
+    return metrics_past_the_gate(measured, intervals(probes), settings, tiny_stage(root, "reward"))
 
 
 def prompt(text: str, **fields: str) -> Prompt:
@@ -38,40 +46,41 @@ def prompt(text: str, **fields: str) -> Prompt:
 
 
 def test_made_up_values_that_score_above_abstaining_stop_the_run(tmp_path: Path) -> None:
-    metrics = {**measured("slice", known=(75, 90), unknown=(105, 150)), **measured("probe", **SEED_101)}
-    message = (
-        r"on probe unknown it is worse than chance: .* 32\.1% of 240 constructed pairs .* 26\.5% to 38\.2%.*Label more"
-    )
+    message = r"on probe unknown it is worse than chance: .* 32\.1% of 240 constructed .* 26\.5% to 38\.2%.*Label more"
     with pytest.raises(TrainingError, match=message):
-        gate(metrics, tmp_path)
+        gate({"known": (75, 90), "unknown": (105, 150)}, SEED_101, tmp_path)
 
 
 def test_it_goes_on_with_a_warning_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    gate(measured("probe", **SEED_101), tmp_path, slices_must_beat_chance=False)
-    assert "WARNING: the reward model is weak" in capsys.readouterr().out
+    metrics = gate({}, SEED_101, tmp_path, stop=False)
+    assert "WARNING: the model of stage reward is weak" in capsys.readouterr().out
+    assert metrics["probe/unknown/weak"] == WORSE
+    assert weak_slices(metrics).startswith("on probe unknown it is worse than chance")
 
 
 def test_what_may_be_chance_warns_and_does_not_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """30 of 60 is neither shown to be better than chance nor shown to be worse."""
-    gate(measured("slice", known=(55, 60), unknown=(30, 60)), tmp_path)
+    metrics = gate({"known": (55, 60), "unknown": (30, 60)}, {}, tmp_path)
     assert "on slice unknown it is not shown to be better than chance" in capsys.readouterr().out
+    assert {name: value for name, value in metrics.items() if name.endswith("/weak")} == {
+        "slice/unknown/weak": NOT_BETTER
+    }
 
 
 @pytest.mark.parametrize("right", [0, 10, 25, 49])
 def test_few_pairs_say_nothing(right: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    gate(measured("slice", known=(55, 60), unknown=(right, 49)), tmp_path)
+    metrics = gate({"known": (55, 60), "unknown": (right, 49)}, {}, tmp_path)
     assert "WARNING" not in capsys.readouterr().out
+    assert metrics["slice/unknown/accuracy"] == right / 49
 
 
 def test_many_slices_at_chance_seldom_stop_a_run() -> None:
     """Labels that are a coin's on 40 slices: some slice is 95 % surely below chance, yet not over all 40 together."""
-    dice, stopped, runs = chance(0, "labels"), 0, 200
-    single = 0
+    dice, stopped, single, runs = chance(0, "labels"), 0, 0, 200
     for _ in range(runs):
-        rights = {f"s{number}": (sum(dice.random() < 0.5 for _ in range(60)), 60) for number in range(40)}
-        weak = weaknesses(measured("slice", **rights), 50)
-        stopped += any(weakness.below for weakness in weak)
-        single += any(weakness.accuracy.high < 0.5 for weakness in weak)
+        slices = intervals({f"s{number}": (sum(dice.random() < 0.5 for _ in range(60)), 60) for number in range(40)})
+        stopped += WORSE in weak_metrics(slices, {}, 50).values()
+        single += any(accuracy.high < 0.5 for accuracy in slices.values())
     assert single / runs > 0.3
     assert stopped / runs <= 0.05
 
