@@ -190,7 +190,7 @@ SLICES = {
         interval=True,
     ),
     "probe/<kind>/pairs": Metric("How many prompts that is."),
-    "probe/<kind>/weak": Metric("The same of a probe."),
+    "probe/<kind>/weak": Metric("The same of a probe, whose bar is reward.least_probe_share and not chance."),
     "watch/slice/<kind>/scores": Metric("The same mean as watch/scores, on the prompts of one kind.", "higher"),
     "watch/slice/<kind>/judge": Metric("The same mean as watch/judge, on the prompts of one kind.", "higher"),
 }

@@ -9,13 +9,21 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 Group = Literal["slice", "probe"]
-NOT_BETTER, WORSE = 1, 2
-"""Values of a metric `…/weak`: not shown to be better than chance, and shown to be worse."""
+NOT_ABOVE, BELOW = 1, 2
+"""Values of a metric `…/weak`: not shown to be above its bar, and shown to be below it.
+
+A slice's bar is chance. A probe's is reward.least_probe_share.
+"""
 
 _ACCURACY = re.compile(r"(slice|probe)/([^/]+)/accuracy")
 _NO_METRIC_NAME = re.compile(r"[^\w. -]", re.ASCII)
 _PAIRS = {"slice": "held-out pairs", "probe": "constructed pairs whose better answer is known"}
-_VERDICTS = {NOT_BETTER: "is not shown to be better than chance", WORSE: "is worse than chance"}
+_VERDICTS = {
+    ("slice", NOT_ABOVE): "is not shown to be better than chance",
+    ("slice", BELOW): "is worse than chance",
+    ("probe", NOT_ABOVE): "may miss reward.least_probe_share",
+    ("probe", BELOW): "misses reward.least_probe_share",
+}
 
 
 class SliceAccuracy(NamedTuple):
@@ -34,7 +42,7 @@ class SliceAccuracy(NamedTuple):
     def sentence(self) -> str:
         """The slice, its accuracy and interval, and the number of pairs."""
         return (
-            f"on {self.group} {self.name} it {_VERDICTS[self.weak]}: it prefers the better answer in "
+            f"on {self.group} {self.name} it {_VERDICTS[self.group, self.weak]}: it prefers the better answer in "
             f"{self.accuracy:.1%} of {self.pairs} {_PAIRS[self.group]} (95 % interval {self.low:.1%} to "
             f"{self.high:.1%})"
         )

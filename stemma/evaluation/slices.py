@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from stemma.evaluation.intervals import Interval, wilson
-from stemma.slice_metrics import NOT_BETTER, WORSE, Group, metric_part
+from stemma.slice_metrics import BELOW, NOT_ABOVE, Group, metric_part
 
 CHANCE = 0.5
 ERROR = 0.05
-"""Probability, over all slices and probes together, that one which is a coin's is called worse than chance."""
+"""Probability, over all slices and probes together, that one which is at its bar is called below it."""
 
 
 def accuracies(kinds: Iterable[str | None], agreed: Iterable[float]) -> dict[str, Interval]:
@@ -40,19 +40,21 @@ def as_metrics(group: Group, measured: Mapping[str, Interval]) -> dict[str, floa
     return metrics
 
 
-def weak_metrics(slices: Mapping[str, Interval], probes: Mapping[str, Interval], fewest_pairs: int) -> dict[str, float]:
-    """Metrics `<group>/<name>/weak` of those with enough pairs whose 95 % interval does not lie above chance.
+def weak_metrics(
+    slices: Mapping[str, Interval], probes: Mapping[str, Interval], fewest_pairs: int, least_probe_share: float
+) -> dict[str, float]:
+    """Metrics `<group>/<name>/weak` of those with enough pairs whose 95 % interval does not lie above their bar.
 
-    The value is WORSE if the interval that holds for all slices and probes together (Bonferroni) lies below chance,
-    else NOT_BETTER.
+    The bar of a slice is chance, that of a probe is `least_probe_share`. The value is BELOW if the interval that holds
+    for all slices and probes together (Bonferroni) lies below the bar, else NOT_ABOVE.
     """
-    every = {f"slice/{name}": accuracy for name, accuracy in slices.items()}
-    every |= {f"probe/{name}": accuracy for name, accuracy in probes.items()}
-    measured = {start: accuracy for start, accuracy in every.items() if accuracy.n >= fewest_pairs}
+    every = {f"slice/{name}": (accuracy, CHANCE) for name, accuracy in slices.items()}
+    every |= {f"probe/{name}": (accuracy, least_probe_share) for name, accuracy in probes.items()}
+    measured = {start: row for start, row in every.items() if row[0].n >= fewest_pairs}
     return {
-        f"{start}/weak": WORSE if _high_of_all(accuracy, len(measured)) < CHANCE else NOT_BETTER
-        for start, accuracy in measured.items()
-        if accuracy.low <= CHANCE
+        f"{start}/weak": BELOW if _high_of_all(accuracy, len(measured)) < bar else NOT_ABOVE
+        for start, (accuracy, bar) in measured.items()
+        if accuracy.low <= bar
     }
 
 

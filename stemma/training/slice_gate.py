@@ -7,7 +7,7 @@ from stemma.evaluation.intervals import Interval
 from stemma.evaluation.slices import as_metrics as slice_metrics
 from stemma.evaluation.slices import weak_metrics
 from stemma.records.types import Split
-from stemma.slice_metrics import WORSE, weak_slices
+from stemma.slice_metrics import BELOW, weak_slices
 from stemma.stage.door import Stage
 from stemma.training.held_out import HeldOut, as_metrics, slice_accuracies
 from stemma.training.reward_settings import RewardSettings
@@ -18,15 +18,16 @@ def metrics_past_the_gate(
 ) -> dict[str, float]:
     """The metrics of held-out pairs, slices and probes; `stage` trains a reward model.
 
-    A slice or probe that is shown to be worse than chance stops the run; one that is not shown to be better is a
-    warning, and a metric `…/weak`. Both ask for `fewest_slice_pairs` pairs, and "worse" must be shown at an error of
-    5 % over all slices and probes together, so many small slices do not stop a run by accident.
+    A slice that is shown to be worse than chance stops the run, and so does a probe that is shown to miss
+    `least_probe_share`; one that is not shown to be above its bar is a warning, and a metric `…/weak`. Both ask for
+    `fewest_slice_pairs` pairs, and the interval that stops holds for all slices and probes together at 95 %, so many
+    small slices do not stop a run by accident.
     Raises TrainingError with the slices, their numbers and the remedy.
     """
-    weak = weak_metrics(slice_accuracies(measured), probes, settings.fewest_slice_pairs)
+    weak = weak_metrics(slice_accuracies(measured), probes, settings.fewest_slice_pairs, settings.least_probe_share)
     metrics = {**as_metrics(measured), **slice_metrics("probe", probes), **weak}
     if weak:
-        _stop_or_warn(weak_slices(metrics), WORSE in weak.values() and settings.slices_must_beat_chance, stage)
+        _stop_or_warn(weak_slices(metrics), BELOW in weak.values() and settings.slices_must_beat_chance, stage)
     return metrics
 
 

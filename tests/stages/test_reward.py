@@ -41,7 +41,9 @@ def stage_with(root: Path, comparisons: list[Comparison]) -> Stage:
     label = root / "artifacts" / "label"
     label.mkdir()
     write_rows(label / "comparisons.jsonl", comparisons)
-    write_json(root / "artifacts" / "data" / "report.json", {"gold": False})
+    data = root / "artifacts" / "data"
+    data.mkdir()
+    write_json(data / "report.json", {"gold": False})
     return tiny_stage(root, "reward", ["data", "sft", "label"])
 
 
@@ -137,6 +139,7 @@ def test_in_the_default_world_it_is_probed(tmp_path: Path) -> None:
     """Every finished answer has the same score, so the better answer of a probe neither wins nor loses."""
     world = make_world(0, WorldConfig(known_names=8, unknown_names=8, validation_prompts=15, test_prompts=15))
     data = tmp_path / "data"
+    data.mkdir()
     world.write(data)
     write_json(data / "report.json", {"gold": True})
     reward = partial_artifact(tmp_path / "reward", tiny_artifact(tmp_path / "sft"), 1.0)

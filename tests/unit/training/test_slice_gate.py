@@ -8,7 +8,7 @@ from stemma.errors import TrainingError
 from stemma.evaluation.intervals import Interval, wilson
 from stemma.evaluation.slices import accuracies, weak_metrics
 from stemma.records.types import Message, Prompt, Split
-from stemma.slice_metrics import NOT_BETTER, WORSE, weak_slices
+from stemma.slice_metrics import BELOW, NOT_ABOVE, weak_slices
 from stemma.training.held_out import HeldOut
 from stemma.training.reward_probe import wins
 from stemma.training.reward_settings import RewardSettings
@@ -46,16 +46,25 @@ def prompt(text: str, **fields: str) -> Prompt:
 
 
 def test_made_up_values_that_score_above_abstaining_stop_the_run(tmp_path: Path) -> None:
-    message = r"on probe unknown it is worse than chance: .* 32\.1% of 240 constructed .* 26\.5% to 38\.2%.*Label more"
+    message = r"on probe unknown it misses .* 32\.1% of 240 constructed .* 26\.5% to 38\.2%.*Label more"
     with pytest.raises(TrainingError, match=message):
         gate({"known": (75, 90), "unknown": (105, 150)}, SEED_101, tmp_path)
+
+
+def test_a_probe_must_win_more_often_than_a_coin(tmp_path: Path) -> None:
+    """Two prompts in three are not enough: a policy learns to make values up on the third, and then on all."""
+    with pytest.raises(TrainingError, match=r"misses .* 66\.7% of 240 constructed"):
+        gate({}, {"unknown": (160, 240)}, tmp_path)
+    assert weak_slices(gate({}, {"unknown": (195, 240)}, tmp_path / "unsure")).startswith(
+        "on probe unknown it may miss"
+    )
 
 
 def test_it_goes_on_with_a_warning_where_that_is_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     metrics = gate({}, SEED_101, tmp_path, stop=False)
     assert "WARNING: the model of stage reward is weak" in capsys.readouterr().out
-    assert metrics["probe/unknown/weak"] == WORSE
-    assert weak_slices(metrics).startswith("on probe unknown it is worse than chance")
+    assert metrics["probe/unknown/weak"] == BELOW
+    assert weak_slices(metrics).startswith("on probe unknown it misses reward.least_probe_share")
 
 
 def test_what_may_be_chance_warns_and_does_not_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +72,7 @@ def test_what_may_be_chance_warns_and_does_not_stop(tmp_path: Path, capsys: pyte
     metrics = gate({"known": (55, 60), "unknown": (30, 60)}, {}, tmp_path)
     assert "on slice unknown it is not shown to be better than chance" in capsys.readouterr().out
     assert {name: value for name, value in metrics.items() if name.endswith("/weak")} == {
-        "slice/unknown/weak": NOT_BETTER
+        "slice/unknown/weak": NOT_ABOVE
     }
 
 
@@ -79,7 +88,7 @@ def test_many_slices_at_chance_seldom_stop_a_run() -> None:
     dice, stopped, single, runs = chance(0, "labels"), 0, 0, 200
     for _ in range(runs):
         slices = intervals({f"s{number}": (sum(dice.random() < 0.5 for _ in range(60)), 60) for number in range(40)})
-        stopped += WORSE in weak_metrics(slices, {}, 50).values()
+        stopped += BELOW in weak_metrics(slices, {}, 50, 0.8).values()
         single += any(accuracy.high < 0.5 for accuracy in slices.values())
     assert single / runs > 0.3
     assert stopped / runs <= 0.05
