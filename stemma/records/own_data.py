@@ -6,7 +6,7 @@ from stemma.records.conversation import assistant
 from stemma.records.dataset import Dataset
 from stemma.records.example import Answer, Example, Opinion, Pair
 from stemma.records.splits import prompt_digest, split_of
-from stemma.records.types import Comparison, Conversation, Demonstration, Document, Origin, Prompt, Split
+from stemma.records.types import Comparison, Conversation, Demonstration, Document, Message, Origin, Prompt, Split
 
 ID_LENGTH = 16
 
@@ -30,20 +30,23 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares, example.kind)
-        prompts.setdefault(prompt.id, prompt)
+        prompt = prompt_row(example.prompt, shares, example.opening, example.kind)
+        prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
-            demonstrations[Demonstration(prompt=prompt.messages, completion=answer)] = None
-            corpus[_document(prompt.messages, answer)] = None
+            finished = all(other.finished for other in example.answers if other.text == answer)
+            demonstrations[Demonstration(prompt=prompt.messages, completion=answer, finished=finished)] = None
+            if finished:  # a document closes the turn
+                corpus[_document(prompt.messages, answer)] = None
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float], kind: str | None = None) -> Prompt:
-    """The prompt with its id, its split and the slice that it belongs to."""
-    return Prompt(
-        id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares), kind=kind
-    )
+def prompt_row(
+    messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None, kind: str | None = None
+) -> Prompt:
+    """The prompt with its id, its slice, and its split, which goes by `opening` if the messages lack it."""
+    split = split_of((opening,) if opening else messages, shares)
+    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split, kind=kind)
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
@@ -56,6 +59,8 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 prompt=prompt.messages,
                 chosen=chosen.text,
                 rejected=rejected.text,
+                chosen_finished=chosen.finished,
+                rejected_finished=rejected.finished,
                 split=prompt.split,
                 kind=prompt.kind,
                 annotator=pair.opinion.annotator,

@@ -128,6 +128,11 @@ def test_the_first_and_the_last_are_looked_at_too(every: int, updates: int, due:
     assert updates_to_look_after(WatchSettings(every=every), updates) == due
 
 
+def test_the_warm_up_of_the_value_model_is_not_looked_at() -> None:
+    assert updates_to_look_after(WatchSettings(every=10), 40, warmup=10) == [0, 20, 30, 40]
+    assert updates_to_look_after(WatchSettings(every=0), 40, warmup=10) == []
+
+
 KINDS = ["a"] * 20 + ["b"] * 20 + ["few"] * 3
 BETTER_AND_WORSE = [1.0, 1.2] * 10 + [-0.5, -0.7] * 10 + [0.0] * 3
 """The judge's rise from 0: 1.1 on slice a, -0.6 on slice b; 0.23 over all prompts."""
