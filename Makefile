@@ -14,6 +14,7 @@ demo: .venv/run
 	stemma promote policy/2 --reason "the first to beat SFT"
 	stemma promote policy/1 --reason "beats the champion on the same prompts"
 	stemma rollback --reason "a drill: put the one before back"
+	stemma promote policy/1 --reason "the drill is over: the better model again"
 	stemma verify policy@champion
 	@echo
 	@echo "Open the UIs:  $(BIN)/stemma up      then look at http://127.0.0.1:4200 (Prefect) and http://127.0.0.1:5000 (MLflow)"

@@ -1,5 +1,6 @@
 """Promotion and rollback as a person starts them, with the project's settings: from the command line or a flow."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from flows.events import PROMOTED, REFUSED, ROLLED_BACK, tell
 from flows.settings import load_settings, registered_model
-from stemma.errors import ArtifactError, WorkspaceError
+from stemma.errors import ArtifactError
 from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import Model, find_model, find_version
@@ -24,7 +25,7 @@ def promote_model(root: Path, name: str, alias: str, reason: str, force: bool, a
     Raises StemmaError where the promotion is refused.
     """
     settings = load_settings(root, None, [])
-    registry = Registry(root, settings.registry.model)
+    registry = Registry(root, _registered_model(root, name))
     hear(root, registry)
     with _desk(registry, root, settings.promotion, asked_by) as desk:
         try:
@@ -40,14 +41,24 @@ def roll_back_model(root: Path, to: str | None, reason: str, asked_by: str = "")
 
     Raises StemmaError where there is nothing to go back to.
     """
-    registry = Registry(root, registered_model(root))
+    # A bare number is a version of the model that registry.model of params.yaml names.
+    registry = Registry(root, _registered_model(root, to) if to and not to.isdecimal() else registered_model(root))
     hear(root, registry, urgent=True)
     with _desk(registry, root, PromotionConfig(), asked_by) as desk:
-        # A bare number is a version of the model that is rolled back.
         target = find_version(root, desk.index, f"{registry.model}/{to}" if to.isdecimal() else to) if to else None
-        if target and target.registered != registry.model:
-            raise WorkspaceError(f"{to} is no version of {registry.model}, whose champion is rolled back")
         return _tell(desk, roll_back(desk, target.version if target else None, reason), ROLLED_BACK, reason)
+
+
+def _registered_model(root: Path, name: str) -> str:
+    """The registered model of NAME/VERSION, NAME@ALIAS or a run; else what registry.model of params.yaml names."""
+    model, *version = re.split("[@/]", name, maxsplit=1)
+    if version:
+        return model
+    with closing(open_index(root)) as index:
+        runs = index.runs_named(name)
+    return next(
+        (str(run.params["registry"]["model"]) for run in runs if "registry" in run.params), registered_model(root)
+    )
 
 
 @contextmanager

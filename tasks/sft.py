@@ -22,7 +22,8 @@ class SftConfig(TrainerSettings):
 
     source: Literal["demonstrations", "champion"] = "demonstrations"
     """`demonstrations` train the base model; `champion`, which `retrain` sets, passes the champion through instead."""
-
+    turns: Literal["all", "last"] = "all"
+    """Which assistant turns of a conversation are learned: `all`, or only the `last`, which is the completion."""
     learning_rate: float = Field(8e-4, gt=0)
     """Of AdamW at the first step; it falls linearly to 0. Suits 1 M weights; take 1e-5 to 2e-5 for 0.5 B or more."""
 
@@ -51,8 +52,9 @@ def _train(config: SftConfig, stage: Stage) -> None:
     demonstrations = read_rows(path, Demonstration)
     if not demonstrations:
         raise DataError(f"{path} is empty; SFT needs demonstrations: add some to data.files")
-    stage.progress.say(f"{len(demonstrations)} demonstrations")
-    train_on_demonstrations(demonstrations, stage.input("base"), config, stage)
+    count = len(demonstrations) if config.turns == "last" else sum(row.turns for row in demonstrations)
+    stage.progress.say(f"{len(demonstrations)} demonstrations; assistant turns learned: {count}")
+    train_on_demonstrations(demonstrations, stage.input("base"), config, config.turns, stage)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from stemma.lineage.git import find_project
 def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
     promote = commands.add_parser("promote", help="let an alias point to a version, if its evidence passes the gates")
-    promote.add_argument("model", metavar="MODEL", help="policy/7, or the run that made it")
+    promote.add_argument("model", metavar="MODEL", help="policy/7, or the run that made it; any registered model")
     promote.add_argument("--to", default="champion", metavar="ALIAS", help="champion, unless you say otherwise")
     promote.add_argument("--reason", required=True, help="why; others will read it")
     promote.add_argument("--force", action="store_true", help="pass failed gates by, on record")
@@ -19,7 +19,9 @@ def add_commands(commands: Commands) -> None:
 
     rollback = commands.add_parser("rollback", help="put an earlier version back as champion")
     rollback.add_argument(
-        "--to", metavar="VERSION", help="policy/6; without it, the champion before the last promotion"
+        "--to",
+        metavar="VERSION",
+        help="policy/6, of any registered model; without it, the previous champion of registry.model",
     )
     rollback.add_argument("--reason", required=True, help="why; others will read it")
     rollback.set_defaults(command=_rollback)

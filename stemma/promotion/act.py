@@ -1,11 +1,12 @@
 """Promotion and rollback."""
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 
 from stemma.errors import ArtifactError, StemmaError, WorkspaceError
-from stemma.lineage.chain import ChainMovedError, Document
+from stemma.lineage.chain import ChainMovedError, Document, Link
 from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.names import Model, model_of
@@ -69,13 +70,26 @@ def roll_back(desk: Desk, to: Version | None, reason: str) -> Moved:
     now = desk.registry.at(head)
     if CHAMPION not in now.aliases:
         raise WorkspaceError(f"{now.name} has no champion to roll back from; `stemma promote` sets one")
-    if to is None and PREVIOUS not in now.aliases:
+    before = _before_the_last_promotion(desk.registry.acts())
+    if to is None and before is None:
         raise WorkspaceError(f"{now.name} had no champion before this one; say which version: --to {now.name}/NUMBER")
-    target = to or now.versions[now.aliases[PREVIOUS]]
+    target = to or now.versions[before or 0]
     if now.aliases[CHAMPION] == target.number:
         return stay(desk, CHAMPION, target)
     _check_taint(desk, model_of(desk.index, now, target))
     return move(desk, head, CHAMPION, target, {"act": "rollback", "reason": reason, **desk.named()})
+
+
+def _before_the_last_promotion(acts: Sequence[Link]) -> int | None:
+    """The version that was champion before the last promotion to champion; None if there was none.
+
+    The alias `previous` cannot tell: after a rollback it is the version that was rolled back.
+    """
+    promotions = [n for n, link in enumerate(acts) if link.act["act"] == "promote" and CHAMPION in link.act["moves"]]
+    if not promotions or promotions[-1] == 0:
+        return None
+    before: int | None = acts[promotions[-1] - 1].state.get("aliases", {}).get(CHAMPION)
+    return before
 
 
 def _check_alias(alias: str) -> None:
@@ -98,7 +112,8 @@ def _registered(desk: Desk, model: Model) -> Version:
     if (meant_for, run.trailers["Policy"]) == (desk.registry.model, f"{stage}={artifact}"):
         return register_shared(desk.root, desk.registry.model, run.name, run.commit, stage, artifact)[0]
     raise WorkspaceError(
-        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes. "
+        f"{model.title} is not a version of {desk.registry.model}; a flow registers the policy that it makes as a "
+        "version of the model that its setting registry.model names. "
         f"The versions are {', '.join(f'{desk.registry.model}/{number}' for number in desk.registry.read().versions)}"
     )
 

@@ -24,7 +24,7 @@ from stemma.promotion.settings import PromotionConfig
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
-"""The champion before the last promotion; a rollback goes back to it, and does not move it."""
+"""What was champion before its last move, whether that was a promotion or a rollback; absent before a second one."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _compare_and_set(
     """
     seen = desk.registry.at(head).aliases.get(alias)
     moves = {alias: version.number}
-    if alias == CHAMPION and seen and act["act"] == "promote":
+    if alias == CHAMPION and seen:
         moves[PREVIOUS] = seen
     title = f"{act['act']} {desk.registry.model}/{version.number} to {alias}"
     for _ in range(TRIES):

@@ -1,6 +1,7 @@
 """The data that a family of models is made from, as the data stage leaves it."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,12 +29,19 @@ class Dataset:
         write_rows(folder / "probe.jsonl", self.probe)
 
     def counts(self) -> dict[str, object]:
-        """How many rows there are of each kind, and of prompts and comparisons in each split."""
+        """Rows of each kind, prompts and comparisons of each split, and the assistant turns of the demonstrations."""
         return {
             "corpus": len(self.corpus),
             "demonstrations": len(self.demonstrations),
+            "assistant_turns": sum(row.turns for row in self.demonstrations),
             "prompts": dict(sorted(Counter(prompt.split for prompt in self.prompts).items())),
             "kinds": dict(sorted(Counter(prompt.kind for prompt in self.prompts if prompt.kind).items())),
             "comparisons": dict(sorted(Counter(pair.split for pair in self.comparisons).items())),
             "probe": len(self.probe),
         }
+
+
+def texts_of(documents: Iterable[Document]) -> Iterator[str]:
+    """What the documents say, of which a tokenizer is made: plain texts, and the turns of conversations."""
+    for document in documents:
+        yield from [document.text] if document.text else [turn.content for turn in document.messages or ()]

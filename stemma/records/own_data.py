@@ -6,7 +6,7 @@ from stemma.records.conversation import assistant
 from stemma.records.dataset import Dataset
 from stemma.records.example import Answer, Example, Opinion, Pair
 from stemma.records.splits import prompt_digest, split_of
-from stemma.records.types import Comparison, Conversation, Demonstration, Document, Origin, Prompt, Split
+from stemma.records.types import Comparison, Conversation, Demonstration, Document, Message, Origin, Prompt, Split
 
 ID_LENGTH = 16
 
@@ -14,7 +14,8 @@ ID_LENGTH = 16
 def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> Dataset:
     """Make the rows; `shares` gives the shares of prompts that are held out for judge, validation and test.
 
-    - A prompt that several rows have is one prompt. Each of its comparisons is kept, one for each verdict.
+    - A prompt that several rows have is one prompt, in the slice that the first of them names. Each of its comparisons
+      is kept, one for each verdict.
     - An answer to imitate, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt
       is in the train split. Several rows with the same prompt and answer give one.
     - A text is part of the pre-training corpus.
@@ -29,18 +30,23 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares)
-        prompts.setdefault(prompt.id, prompt)
+        prompt = prompt_row(example.prompt, shares, example.opening, example.kind)
+        prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
-            demonstrations[Demonstration(prompt=prompt.messages, completion=answer)] = None
-            corpus[_document(prompt.messages, answer)] = None
+            finished = all(other.finished for other in example.answers if other.text == answer)
+            demonstrations[Demonstration(prompt=prompt.messages, completion=answer, finished=finished)] = None
+            if finished:  # a document closes the turn
+                corpus[_document(prompt.messages, answer)] = None
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
-    """The prompt with its id and its split."""
-    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares))
+def prompt_row(
+    messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None, kind: str | None = None
+) -> Prompt:
+    """The prompt with its id, its slice, and its split, which goes by `opening` if the messages lack it."""
+    split = split_of((opening,) if opening else messages, shares)
+    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split, kind=kind)
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
@@ -53,7 +59,10 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 prompt=prompt.messages,
                 chosen=chosen.text,
                 rejected=rejected.text,
+                chosen_finished=chosen.finished,
+                rejected_finished=rejected.finished,
                 split=prompt.split,
+                kind=prompt.kind,
                 annotator=pair.opinion.annotator,
                 judge=pair.opinion.judge,
                 probability=_chance_of_chosen(pair),

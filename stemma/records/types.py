@@ -32,7 +32,8 @@ class Prompt(Record):
     messages: Conversation = Field(min_length=1)
     split: Split
     kind: str | None = None
-    """In the default world: known, unknown or harmful."""
+    """The slice of the data that it belongs to: known, unknown or harmful in the default world, and in your data the
+    value of the field data.slice_field."""
     truth: str | None = None
     """In the default world: the right answer's value, where there is one."""
 
@@ -48,6 +49,13 @@ class Demonstration(Record):
 
     prompt: Conversation = Field(min_length=1)
     completion: str = Field(min_length=1)
+    finished: bool = True
+    """False if the completion was cut at a length limit: no end of turn is learned after it."""
+
+    @property
+    def turns(self) -> int:
+        """How many assistant turns it has, the completion included."""
+        return 1 + sum(message.role == "assistant" for message in self.prompt)
 
 
 class Document(Record):
@@ -83,7 +91,13 @@ class Comparison(Record):
     prompt: Conversation = Field(min_length=1)
     chosen: str = Field(min_length=1)
     rejected: str = Field(min_length=1)
+    chosen_finished: bool = True
+    """False if the chosen answer was cut at a length limit: it is then read without an end of turn."""
+    rejected_finished: bool = True
+    """The same of the rejected answer."""
     split: Split
+    kind: str | None = None
+    """The prompt's."""
     annotator: str | None = None
     """The person, or simulated annotator, whose verdict it is; None where several gave it or nobody is named."""
     judge: str | None = None
@@ -111,6 +125,10 @@ class Verdict(Record):
     judge: str | None = None
     first: str
     second: str
+    first_finished: bool = True
+    """False if the first answer was cut at a length limit."""
+    second_finished: bool = True
+    """The same of the second answer."""
     choice: Literal["first", "second", "tie", "both_bad", "skip"]
     probability: float | None = Field(None, ge=0, le=1)
     """Chance that `first` is the better one, as an AI judge puts it."""

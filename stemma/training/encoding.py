@@ -1,13 +1,17 @@
 """Rows to token ids, as the trainers take them."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Literal, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
 
 from stemma.errors import DataError
 from stemma.models.chat import Ids, encode_answers, encode_prompts
-from stemma.records.types import Comparison, Demonstration
+from stemma.records.types import Comparison, Conversation, Demonstration
+
+Turns = Literal["all", "last"]
+"""Which assistant turns of a conversation are learned."""
 
 NO_LOSS = -100
 """The label of a token that is read but not learned; torch's cross entropy skips it."""
@@ -31,29 +35,80 @@ class Pairs(NamedTuple):
         return [prompt + answer for prompt, answer in zip(self.prompts, self.rejected, strict=True)]
 
 
-def encode_demonstrations(
-    tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration], context: int
-) -> dict[str, list[Ids]]:
-    """Columns `input_ids` and `labels`; only the answer, its end included, is learned.
+class Turn(NamedTuple):
+    """An assistant turn as it is sampled: all that comes before it, and its text with the end of the turn."""
 
-    Raises DataError where one is longer than the context.
+    prefix: Ids
+    answer: Ids
+
+    @property
+    def whole(self) -> Ids:
+        """The conversation up to the end of the turn."""
+        return self.prefix + self.answer
+
+
+def encode_demonstrations(
+    tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration], context: int, turns: Turns = "all"
+) -> dict[str, list[Ids]]:
+    """Columns `input_ids` and `labels`; assistant turns are learned, the end of each included, and nothing else.
+
+    A completion that is not finished has no end to learn.
+    Raises DataError where a row is longer than the context.
     """
-    prompts = encode_prompts(tokenizer, [row.prompt for row in demonstrations])
-    answers = encode_answers(tokenizer, [row.completion for row in demonstrations])
-    rows = [prompt + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    _check_lengths([len(row) for row in rows], context, [row.completion for row in demonstrations], "demonstrations")
-    labels = [[NO_LOSS] * len(prompt) + answer for prompt, answer in zip(prompts, answers, strict=True)]
-    return {"input_ids": rows, "labels": labels}
+    encoded = zip(demonstrations, encode_turns(tokenizer, demonstrations, turns), strict=True)
+    rows = [(demonstration.completion, *row) for demonstration, turn_list in encoded for row in _rows(turn_list)]
+    _check_lengths([len(ids) for _, ids, _ in rows], context, [name for name, _, _ in rows], "demonstrations")
+    return {"input_ids": [ids for _, ids, _ in rows], "labels": [labels for _, _, labels in rows]}
+
+
+def encode_turns(
+    tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration], turns: Turns = "all"
+) -> list[list[Turn]]:
+    """The assistant turns of each demonstration, encoded as sampling encodes them; of `turns` "last" its completion."""
+    messages = [list(_turns(row))[0 if turns == "all" else -1 :] for row in demonstrations]
+    prefixes = encode_prompts(tokenizer, [prefix for row in messages for prefix, _ in row])
+    finished = [[True] * (len(row) - 1) + [whole.finished] for row, whole in zip(messages, demonstrations, strict=True)]
+    answers = encode_answers(tokenizer, [answer for row in messages for _, answer in row], [*chain(*finished)])
+    encoded = map(Turn, prefixes, answers)
+    return [list(islice(encoded, len(row))) for row in messages]
+
+
+def _turns(row: Demonstration) -> Iterator[tuple[Conversation, str]]:
+    for index, message in enumerate(row.prompt):
+        if message.role == "assistant":
+            yield row.prompt[:index], message.content
+    yield row.prompt, row.completion
+
+
+def _rows(turns: Sequence[Turn]) -> Iterator[tuple[Ids, Ids]]:
+    """Token ids and labels of the last turn's conversation, in which the earlier turns are learned too.
+
+    A turn that the template writes otherwise once others follow it, such as one whose reasoning it leaves out, is
+    learned from a row of its own: what is learned is always what is sampled.
+    """
+    last = turns[-1].whole
+    labels = [NO_LOSS] * len(last)
+    for prefix, answer in turns:
+        end = len(prefix) + len(answer)
+        if last[:end] == prefix + answer:
+            labels[len(prefix) : end] = answer
+        else:
+            yield prefix + answer, [NO_LOSS] * len(prefix) + answer
+    yield last, labels
 
 
 def encode_pairs(tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Comparison], context: int) -> Pairs:
-    """Token ids of prompts and of both answers.
+    """Token ids of prompts and of both answers; one that is not finished has no end, as PPO and evaluation score it.
 
     Raises DataError where a prompt with its longer answer is longer than the context.
     """
     prompts = encode_prompts(tokenizer, [row.prompt for row in comparisons])
-    chosen = encode_answers(tokenizer, [row.chosen for row in comparisons])
-    rejected = encode_answers(tokenizer, [row.rejected for row in comparisons])
+    chosen = encode_answers(
+        tokenizer, [row.chosen for row in comparisons], [row.chosen_finished for row in comparisons]
+    )
+    rejected = encode_answers(
+        tokenizer, [row.rejected for row in comparisons], [row.rejected_finished for row in comparisons]
+    )
     lengths = [len(p) + max(len(c), len(r)) for p, c, r in zip(prompts, chosen, rejected, strict=True)]
     _check_lengths(lengths, context, [f"prompt {row.prompt_id}" for row in comparisons], "comparisons")
     return Pairs(prompts, chosen, rejected)
@@ -66,5 +121,6 @@ def _check_lengths(lengths: Sequence[int], context: int, names: Sequence[str], w
         name = names[longest] if len(names[longest]) <= 80 else names[longest][:80] + "…"
         raise DataError(
             f"{too_long} of {len(lengths)} {what} are longer than the model's context of {context} tokens; the longest "
-            f"({name}) has {lengths[longest]}. Shorten or remove them, or take a base model with a longer context."
+            f"({name}) has {lengths[longest]}. Shorten or remove them, raise base.context, or take a base model with a "
+            "longer context."
         )

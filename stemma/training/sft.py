@@ -14,7 +14,7 @@ from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import load_tokenizer
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage
-from stemma.training.encoding import encode_demonstrations
+from stemma.training.encoding import Turns, encode_demonstrations
 from stemma.training.settings import TrainerSettings
 from stemma.training.trainer import arguments, train
 
@@ -22,9 +22,9 @@ NAMES = {"mean_token_accuracy": "token_accuracy", "entropy": "entropy"}
 
 
 def train_on_demonstrations(
-    demonstrations: Sequence[Demonstration], policy_folder: Path, settings: TrainerSettings, stage: Stage
+    demonstrations: Sequence[Demonstration], policy_folder: Path, settings: TrainerSettings, turns: Turns, stage: Stage
 ) -> None:
-    """Train the policy in a folder on demonstrations and save it as the stage's output.
+    """Train the policy in a folder on the assistant turns of demonstrations and save it as the stage's output.
 
     Raises DataError where a demonstration does not fit the context, TrainingError where training diverges.
     """
@@ -35,7 +35,7 @@ def train_on_demonstrations(
         return trainable_policy(policy_folder, stage.machine, settings.tuning, settings.lora)
 
     policy = build()
-    rows = encode_demonstrations(tokenizer, demonstrations, context_of(policy))
+    rows = encode_demonstrations(tokenizer, demonstrations, context_of(policy), turns)
     trainer = SFTTrainer(
         model=policy,
         args=SftArguments(**arguments(settings, stage), dataset_kwargs={"skip_prepare_dataset": True}),

@@ -11,7 +11,6 @@ from stemma.view.difference import OURS, Difference, tag_differences
 from stemma.view.store import MlflowStore, paged
 from stemma.view.version_facts import ModelFacts, VersionFacts
 
-DESCRIPTION = "Policies aligned by Stemma. Git holds the truth (`stemma history`), and MLflow follows it."
 LOCK = Path(".stemma") / "mlflow-registry.lock"
 """Held by whoever changes versions or aliases in MLflow, so that what Git said last is written last."""
 
@@ -43,7 +42,7 @@ class ShownModel:
             yield Difference(f"version {self._called(number)} is not in Git", mend)
 
     def follow(self) -> Iterator[Difference]:
-        """Where tags and descriptions of the versions that are there differ, and where the aliases do."""
+        """Where tags and descriptions of the versions that are there differ, where the aliases and the page do."""
         for number in sorted(set(self.versions) & set(self._facts.versions)):
             yield from self._version_differences(number, self.versions[number], self._facts.versions[number])
         have = {alias: int(number) for alias, number in self._model.aliases.items()} if self._model else {}
@@ -53,6 +52,9 @@ class ShownModel:
             if before != after and (after is None or after in self.versions):
                 words = f"alias {alias} of {self._name} is {_at(before)}, in Git {_at(after)}"
                 yield Difference(words, partial(self._move, alias, after))
+        if self._model and self._model.description != self._facts.description:
+            change = partial(self._client.update_registered_model, self._name, self._facts.description)
+            yield Difference(f"{self._name}: its description is not what is on record", change)
 
     def rebuild(self, child: Child, drop_unknown: bool) -> Iterator[Difference]:
         """Where versions are missing, or do not show these bytes and the run that made them."""
@@ -76,7 +78,7 @@ class ShownModel:
     def _create(self, number: int, child: Child) -> bool:
         """Create a version; where MLflow gives it another number it is taken away. Returns whether it is there now."""
         if self._model is None:
-            self._model = self._client.create_registered_model(self._name, description=DESCRIPTION)
+            self._model = self._client.create_registered_model(self._name, description=self._facts.description)
         facts = self._facts.versions[number]
         run = child(facts.version) or ""
         model = self._mlflow.logged_model(facts.version.stage, facts.version.artifact, run)
@@ -107,7 +109,7 @@ class ShownModel:
         old, self._model = self._model, None
         if old:
             self._client.delete_registered_model(self._name)
-            self._model = self._client.create_registered_model(self._name, old.tags, old.description)
+            self._model = self._client.create_registered_model(self._name, old.tags, self._facts.description)
         for number in sorted(self._facts.versions):
             if child(self._facts.versions[number].version) and not self._create(number, child):
                 raise ServiceError(f"MLflow does not give {self._name} the number {number}; reconcile again")

@@ -1,7 +1,6 @@
 """What MLflow has to say of a registered version, as Git tells it: tags, and a description in words."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,11 @@ from stemma.lineage.names import model_of
 from stemma.lineage.registry import Registered, Registry, Version
 from stemma.lineage.runs import Run
 from stemma.view.facts import source_tags
+from stemma.view.model_page import ADDRESS, model_description
 
 TREE = "lineage/tree.html"
 """Where the page of a version's family tree lies among the files of its policy's run in MLflow."""
 JUDGES = {"gold/win_rate": "the gold rule", "judge/win_rate": "the judge"}
-
-ADDRESS = re.compile(r" <[^<>]*@[^<>]*>")
-"""An author's address, which the tags hold."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +42,8 @@ class ModelFacts:
 
     registered: Registered
     versions: dict[int, VersionFacts]
+    description: str
+    """Its page: the champion, the one before, and every act."""
 
 
 def model_facts(root: Path, index: Index, model: str) -> ModelFacts:
@@ -68,7 +67,7 @@ def model_facts(root: Path, index: Index, model: str) -> ModelFacts:
             **({"stemma.taint": taint} if taint else {}),
         }
         facts[number] = VersionFacts(version, tags, _words(run, version, metrics[number], verdict, taint))
-    return ModelFacts(now, facts)
+    return ModelFacts(now, facts, model_description(now, acts))
 
 
 def _words(run: Run, version: Version, metrics: Mapping[str, float], verdict: str, taint: str) -> str:

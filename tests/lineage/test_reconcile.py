@@ -1,5 +1,6 @@
 """MLflow rebuilt and repaired from Git and DVC, on real stores."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from stemma.cli import main
 from stemma.lineage.git import Git
@@ -39,6 +41,7 @@ def root(made: FamilyProject, tmp_path: Path) -> Path:
     shutil.copytree(made.path, path, symlinks=True)
     for statement in MOVES:
         change(path, statement, str(made.path), str(path))
+    _artifact_repos_cache.clear()  # in this process MLflow knows where the runs' files were before they were copied
     return path
 
 
@@ -91,6 +94,7 @@ def test_damage_of_every_kind_is_mended_and_named(root: Path) -> None:
     client.set_model_version_tag("policy", "1", "stemma.dvc_id", "f" * 32)
     client.set_model_version_tag("policy", "1", "stemma.owner", "nobody")
     client.update_model_version("policy", "1", "a fine model")
+    client.update_registered_model("policy", "the best")
     client.set_tag(calm, "stemma.flow", "dpo")
     client.set_terminated(calm, "KILLED")
     client.delete_run(run_id(root, "wild", "data"))
@@ -107,6 +111,7 @@ def test_damage_of_every_kind_is_mended_and_named(root: Path) -> None:
         "policy/1: tag stemma.owner is 'nobody', which is not on record",
         "policy/1: its description is not what is on record",
         "alias favourite of policy is at version 1, in Git nowhere",
+        "policy: its description is not what is on record",
         "policy: version 2 is missing",
         "alias champion of policy is nowhere, in Git at version 2",
         "alias previous of policy is nowhere, in Git at version 1",
@@ -190,6 +195,22 @@ def test_a_curve_whose_bytes_are_gone_is_not_brought_back_and_told(root: Path) -
     )
 
 
+def test_answers_are_a_table_on_the_run_and_on_its_evaluation_and_are_brought_back(root: Path) -> None:
+    numbers = [run_id(root, "calm"), run_id(root, "calm", "eval_ppo")]
+    for number in numbers:
+        (root / "mlartifacts" / number / "artifacts" / "answers.json").unlink()
+    told = [f"run calm{where}: its answers are missing" for where in ("", ", eval_ppo")]
+    assert mend(root).mended == told
+    for number in numbers:
+        table = json.loads(Path(client_of(root).download_artifacts(number, "answers.json")).read_text())
+        (row,) = [dict(zip(table["columns"], cells, strict=True)) for cells in table["data"]]
+        assert row["question"] == "what is the trade of tusdul ?"
+        assert (row["SFT says"], row["tuned says"]) == ("hunter", "i do not know")
+        assert json.loads(client_of(root).get_run(number).data.tags["mlflow.loggedArtifacts"]) == [
+            {"path": "answers.json", "type": "table"}
+        ]
+
+
 def test_a_run_in_progress_is_left_alone(root: Path) -> None:
     client_of(root).delete_run(run_id(root, "calm", "eval_ppo"))
     with lock(root / ".stemma" / "workspaces" / "calm.lock"):
@@ -210,6 +231,15 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     taint = f"made from label {find_run(root, 'calm').made['label'][:10]}: ada's labels were forgotten"
     assert second.tags["stemma.taint"] == taint
     assert str(second.description).startswith(f"**Tainted:** {taint}.")
+    told = str(client.get_registered_model("policy").description)
+    assert "**Champion: [policy/1](#/models/policy/versions/1)**" in told
+    assert "Reason: it lies\n\n[policy/2](#/models/policy/versions/2) was champion before." in told
+    acts = [line for line in told.splitlines() if line.startswith("- ")]
+    assert [line.partition(",")[0] for line in acts] == [
+        "- **rollback** [policy/2](#/models/policy/versions/2) → [policy/1](#/models/policy/versions/1) (champion)",
+        "- **promote** [policy/1](#/models/policy/versions/1) → [policy/2](#/models/policy/versions/2) (champion)",
+        "- **promote** [policy/1](#/models/policy/versions/1) (champion)",
+    ]
     client.delete_model_version("policy", "2")
     assert follow(root, "policy") == "MLflow has no policy/2; `stemma reconcile` brings them back"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.acts import roll_back_model
+from flows.acts import promote_model, roll_back_model
 from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.chain import Chain, ChainMovedError
 from stemma.lineage.history import moves_of, moves_page
@@ -56,6 +56,22 @@ def test_promote_promote_rollback(policies: Policies) -> None:
     page = moves_page(moves)
     assert "rollback  policy/2 → policy/1" in page
     assert "by Tess <tess@localhost>: answers got worse" in page
+
+
+def test_previous_is_what_served_before_the_last_move(policies: Policies) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        policies.add(name, scores)
+    registry = Registry(policies.path, MODEL)
+    promoted(policies, "good")
+    assert registry.read().aliases == {"champion": 1}
+    promoted(policies, "best")
+    assert registry.read().aliases == {"champion": 2, "previous": 1}
+    rolled_back(policies)
+    assert registry.read().aliases == {"champion": 1, "previous": 2}
+    rolled_back(policies)
+    assert registry.read().aliases == {"champion": 1, "previous": 2}
+    promoted(policies, "best")
+    assert registry.read().aliases == {"champion": 2, "previous": 1}
 
 
 def test_the_win_rate_is_held_against_the_champion_and_not_against_sft(policies: Policies) -> None:
@@ -370,10 +386,14 @@ def test_two_clones_that_registered_while_the_remote_was_silent_both_keep_their_
     assert not git.run("for-each-ref", "refs/stemma/rejoining")
 
 
-def test_a_version_of_another_model_is_not_rolled_back_to(policies: Policies) -> None:
-    for model in (MODEL, "other"):
-        version = policies.add(f"of {model}".replace(" ", "-"), BETTER)
-        Registry(policies.path, model).register(version.run, version.commit, version.stage, version.artifact)
+def test_promotion_and_rollback_concern_the_model_that_the_version_names(policies: Policies) -> None:
+    for name, scores in (("good", BETTER), ("best", BEST)):
+        version = policies.add(name, scores)
+        Registry(policies.path, "own-data").register(version.run, version.commit, version.stage, version.artifact)
+    (policies.path / "params.yaml").write_text("registry: {model: policy}\n")
     promoted(policies, "policy/1")
-    with pytest.raises(WorkspaceError, match="other/1 is no version of policy"):
-        roll_back_model(policies.path, "other/1", "why not")
+    for version_name in ("own-data/1", "own-data/2"):
+        promote_model(policies.path, version_name, "champion", "it is better", force=True)
+    assert "own-data/2 → own-data/1" in roll_back_model(policies.path, "own-data/1", "why not")
+    assert Registry(policies.path, "own-data").read().aliases["champion"] == 1
+    assert Registry(policies.path, MODEL).read().aliases["champion"] == 1

@@ -37,6 +37,7 @@ def test_texts_and_prompts_alone_give_no_demonstration() -> None:
     assert data.counts() == {
         "corpus": 1,
         "demonstrations": 0,
+        "assistant_turns": 0,
         "prompts": {"train": 1},
         "kinds": {},
         "comparisons": {},
@@ -69,6 +70,7 @@ def test_a_dataset_counts_its_rows_and_writes_every_file(tmp_path: Path) -> None
     assert data.counts() == {
         "corpus": 1,
         "demonstrations": 1,
+        "assistant_turns": 1,
         "prompts": {"train": 1},
         "kinds": {},
         "comparisons": {"train": 1},

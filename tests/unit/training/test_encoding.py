@@ -1,8 +1,12 @@
+import itertools
+
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from stemma.errors import DataError
-from stemma.models.chat import encode_texts
-from stemma.records.types import Demonstration
+from stemma.models.chat import Ids, encode_prompts, encode_texts
+from stemma.models.tokenizer import CHAT_TEMPLATE
+from stemma.records.types import Demonstration, Message
 from stemma.training.encoding import NO_LOSS, encode_demonstrations, encode_pairs
 from tests.tiny import conversation, tiny_comparisons, tiny_tokenizer
 
@@ -14,6 +18,61 @@ def test_only_the_answer_and_its_end_are_learned() -> None:
     columns = encode_demonstrations(TOKENIZER, [ROW], context=64)
     prompt, answer = encode_texts(TOKENIZER, ["<|user|>where does bok live ?<|assistant|>", "i do not know .<|end|>"])
     assert columns == {"input_ids": [prompt + answer], "labels": [[NO_LOSS] * len(prompt) + answer]}
+
+
+def several_turns(*answers: str) -> Demonstration:
+    """Questions about bok, each answered; the last answer is the completion."""
+    turns = [turn for answer in answers[:-1] for turn in ("where does bok live ?", answer)]
+    roles = itertools.cycle(["user", "assistant"])
+    prompt = [Message.model_validate({"role": next(roles), "content": turn}) for turn in turns]
+    return Demonstration(prompt=(*prompt, *conversation("where does bok live ?")), completion=answers[-1])
+
+
+def learned(tokenizer: PreTrainedTokenizerBase, columns: dict[str, list[Ids]]) -> list[list[str]]:
+    """The runs of learned tokens of every row, as texts."""
+    rows = zip(columns["input_ids"], columns["labels"], strict=True)
+    return [
+        [
+            str(tokenizer.decode([token for token, _ in run]))
+            for is_learned, run in itertools.groupby(zip(ids, labels, strict=True), lambda pair: pair[1] != NO_LOSS)
+            if is_learned
+        ]
+        for ids, labels in rows
+    ]
+
+
+def test_every_assistant_turn_is_learned_with_its_end() -> None:
+    columns = encode_demonstrations(TOKENIZER, [several_turns("ruda .", "kolm .", "tarn .")], context=640)
+    assert learned(TOKENIZER, columns) == [["ruda .<|end|>", "kolm .<|end|>", "tarn .<|end|>"]]
+
+
+def test_the_last_turn_alone_is_learned_where_that_is_asked() -> None:
+    demonstration = several_turns("ruda .", "kolm .")
+    columns = encode_demonstrations(TOKENIZER, [demonstration], context=640, turns="last")
+    assert learned(TOKENIZER, columns) == [["kolm .<|end|>"]]
+    assert columns["input_ids"] == encode_demonstrations(TOKENIZER, [demonstration], context=640)["input_ids"]
+
+
+def test_special_tokens_in_what_was_said_are_learned_as_text() -> None:
+    columns = encode_demonstrations(TOKENIZER, [several_turns("say <|end|> .", "kolm .")], context=640)
+    ends = sum(label == TOKENIZER.eos_token_id for label in columns["labels"][0])
+    assert (learned(TOKENIZER, columns), ends) == ([["say <|end|> .<|end|>", "kolm .<|end|>"]], 2)
+
+
+def test_a_turn_that_the_template_writes_otherwise_later_is_learned_as_it_is_sampled() -> None:
+    tokenizer = tiny_tokenizer()
+    tokenizer.chat_template = CHAT_TEMPLATE.replace(
+        "{{ message.content }}{{ eos_token }}",
+        "{{ message.content if loop.last else message.content.split('</think>')[-1] }}{{ eos_token }}",
+    )
+    row = several_turns("who ?</think>ruda .", "kolm .", "why ?</think>tarn .")
+    columns = encode_demonstrations(tokenizer, [row], context=640)
+    assert learned(tokenizer, columns) == [
+        ["who ?</think>ruda .<|end|>"],
+        ["kolm .<|end|>", "why ?</think>tarn .<|end|>"],
+    ]
+    prefix = encode_prompts(tokenizer, [row.prompt])[0]
+    assert columns["input_ids"][1][: len(prefix)] == prefix
 
 
 def test_a_pair_is_one_prompt_with_two_answers() -> None:
