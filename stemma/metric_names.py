@@ -54,9 +54,13 @@ EVALUATION = {
 """What an evaluation measures on held-out prompts; PPO measures those of the policy on its own samples too."""
 
 PPO = {
+    "objective/kl_exact": Metric(
+        "The same KL from the whole distributions of policy and reference at every token of the answers, in nats an "
+        "answer: the mean of Σ_t KL(policy ‖ reference) at t. It varies less than objective/kl."
+    ),
     "objective/kl_k3": Metric(
-        "The same KL by an estimate that is never negative, in nats a sequence; far above objective/kl, it means that "
-        "the answers were not sampled from the policy whose log-probabilities these are."
+        "The same KL by an estimate that is never negative (k3), in nats an answer. It varies much once the policy has "
+        "moved: a few unlikely tokens make up most of it."
     ),
     "objective/scores": Metric(
         "Mean score of the answers by the reward model, in standard deviations from its training answers' mean.",

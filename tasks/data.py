@@ -149,19 +149,19 @@ class OwnData:
             save_tokenizer(self.limits.tokenizer, folder)
 
 
-def read_own_data(paths: Mapping[str, Path], config: DataConfig, base: BaseConfig) -> OwnData:
+def read_own_data(paths: Mapping[str, Path], config: DataConfig, base: BaseConfig | None) -> OwnData:
     """Read the files, and reject what no stage could use: rows of no known form, and rows that the base cannot read.
 
-    Nothing is trained. Raises DataError where a file as a whole cannot be read, or a base from scratch would have
-    nothing to learn from; for a base that is fetched, ArtifactError, ServiceError or SettingsError where it cannot be
-    had or loaded.
+    Nothing is trained; without `base` lengths are not looked at. Raises DataError where a file as a whole cannot be
+    read, or a base from scratch would have nothing to learn from; for a base that is fetched, ArtifactError,
+    ServiceError or SettingsError where it cannot be had or loaded.
     """
     from stemma.training.row_fit import measure_rows, row_limits, shorten_rows
 
     reading = read_files(paths, partial(read_example, ignored=config.ignored_fields))
-    if not reading.examples:
-        return OwnData(reading, Dataset())
     every = make_dataset(reading.examples, config.shares)
+    if base is None or not reading.examples:
+        return OwnData(reading, every)
     _check_training_prompts(every)
     limits = row_limits(base, every.corpus, config.max_tokens, config.answer_tokens)
     if config.too_long == "drop_turns":

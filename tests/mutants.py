@@ -22,7 +22,18 @@ from tests.mutant_list import MUTANTS, Mutant
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("stemma", "tasks", "tests", "pyproject.toml")
-LIBRARIES = ("torch", "transformers", "peft", "trl", "datasets", "hypothesis", "scipy.special")
+LIBRARIES = (
+    "peft",
+    "trl.trainer.dpo_trainer",
+    "trl.trainer.reward_trainer",
+    "transformers.models.llama.modeling_llama",
+    "transformers.models.gpt2.modeling_gpt2",
+    "transformers.models.opt.modeling_opt",
+    "transformers.models.bloom.modeling_bloom",
+    "hypothesis",
+    "scipy.special",
+    "torch.distributed.optim",
+)
 SECONDS_A_MUTANT = 120
 
 Outcome = Literal["caught", "SURVIVED", "NOT RUN"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows import PATIENT
+from flows.service.database import prefect_database
 from flows.service.stack import LOOPBACK, MLFLOW_PORT, answers
 from stemma.stage.offer import offer_of_machine
 from stemma.view.store import ADDRESS, tracking_uri
@@ -95,7 +96,10 @@ def worker_environment(root: Path, wanted: Wanted) -> dict[str, str]:
 def _prefect(root: Path, wanted: Wanted) -> Service:
     address = f"http://{_named(wanted.host)}:{wanted.prefect_port}"
     command = [_program("prefect"), "server", "start", "--host", wanted.host, "--port", str(wanted.prefect_port)]
-    told = {"PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api")}
+    told = {
+        "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api"),
+        **prefect_database(root),
+    }
     health = f"http://{_reached(wanted.host)}:{wanted.prefect_port}/api/health"
     return Service("prefect", command, _log(root, "prefect"), lambda: answers(health), address, told)
 

@@ -6,10 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.answers import answers_of
 from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of
 from stemma.lineage.runs import Run, find_run, list_runs
+from stemma.lineage.store import Store
+from stemma.records.answer_examples import AnswerExamples, terminal_lines
 
 RESULTS = {
     "gold/win_rate": "win rate against SFT, gold rule",
@@ -48,12 +51,13 @@ def runs_table(root: Path) -> str:
 
 def runs_json(root: Path, names: Sequence[str]) -> str:
     """Runs as JSON: an object for one run, a list for several."""
-    found = [_as_dict(run) for run in _chosen(root, names)]
+    with Store(root) as store:
+        found = [_as_dict(run, answers_of(store, run)) for run in _chosen(root, names)]
     return json.dumps(found[0] if len(names) == 1 else found, indent=2)
 
 
 def runs_page(root: Path, names: Sequence[str]) -> str:
-    """The results of runs side by side, then the family tree of the best of them."""
+    """The results of runs side by side, then the answers and the family tree of the best of them."""
     runs = _chosen(root, names)
     if not runs:
         return "no runs yet; make one with `stemma run rlhf`"
@@ -61,17 +65,27 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
     with closing(open_index(root)) as index:
         policy = policy_of(index, best)
         tree = tree_lines(family_of(index, policy))
+    with Store(root) as store:
+        answers = answers_of(store, best)
+    better = ", the better of these" if len(runs) > 1 else ""
     return "\n".join(
         [
             *aligned(result_rows(runs)),
             "",
-            f"Family tree of {policy.title}" + (", the better of these" if len(runs) > 1 else ""),
+            *(_answer_lines(best, answers, better)),
+            f"Family tree of {policy.title}{better}",
             *tree,
             "",
             _origin(best),
             f"Take its files: dvc exp apply {best.name}",
         ]
     )
+
+
+def _answer_lines(run: Run, answers: AnswerExamples | None, better: str) -> list[str]:
+    if answers is None:
+        return []
+    return [f"Answers before and after, run {run.name}{better}", *terminal_lines(answers), ""]
 
 
 def _origin(run: Run) -> str:
@@ -129,7 +143,7 @@ def _with_interval(numbers: dict[str, float], name: str) -> str:
     return f"{numbers[name]:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
 
 
-def _as_dict(run: Run) -> dict[str, Any]:
+def _as_dict(run: Run, answers: AnswerExamples | None) -> dict[str, Any]:
     return {
         "run": run.name,
         "flow": run.flow,
@@ -142,6 +156,7 @@ def _as_dict(run: Run) -> dict[str, Any]:
         "policy": run.trailers.get("Policy", ""),
         "params": run.params,
         "metrics": run.metrics,
+        "answers": answers.model_dump() if answers else None,
     }
 
 

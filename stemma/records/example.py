@@ -15,6 +15,8 @@ class Answer(Record):
     """One of the answers that a row compares."""
 
     text: str = Field(min_length=1)
+    finished: bool = True
+    """False if it was cut at a length limit; a row that does not say so means a finished one."""
     origin: Origin | None = None
     """What the row says of this answer: the policy that wrote it, its ratings, …"""
 
@@ -98,10 +100,17 @@ class Example(Record):
         return [text for text, won in balance.items() if won == most and most > 0]
 
 
-def preferred(form: str, prompt: Conversation, chosen: str, rejected: str, origin: Origin | None = None) -> Example:
+def preferred(
+    form: str,
+    prompt: Conversation,
+    chosen: str,
+    rejected: str,
+    origin: Origin | None = None,
+    finished: tuple[bool, bool] = (True, True),
+) -> Example:
     """A row with two answers of which nobody named prefers the first; `origin` is the opinion's."""
     opinion = Opinion(ranking=((0,), (1,)), origin=origin)
-    answers = (Answer(text=chosen), Answer(text=rejected))
+    answers = (Answer(text=chosen, finished=finished[0]), Answer(text=rejected, finished=finished[1]))
     return Example(form=form, prompt=prompt, answers=answers, opinions=(opinion,))
 
 

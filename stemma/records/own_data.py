@@ -33,8 +33,10 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
         prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
-            demonstrations[Demonstration(prompt=prompt.messages, completion=answer)] = None
-            corpus[_document(prompt.messages, answer)] = None
+            finished = all(other.finished for other in example.answers if other.text == answer)
+            demonstrations[Demonstration(prompt=prompt.messages, completion=answer, finished=finished)] = None
+            if finished:  # a document closes the turn
+                corpus[_document(prompt.messages, answer)] = None
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
@@ -54,6 +56,8 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 prompt=prompt.messages,
                 chosen=chosen.text,
                 rejected=rejected.text,
+                chosen_finished=chosen.finished,
+                rejected_finished=rejected.finished,
                 split=prompt.split,
                 annotator=pair.opinion.annotator,
                 judge=pair.opinion.judge,

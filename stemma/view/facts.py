@@ -9,12 +9,14 @@ from pathlib import Path
 
 from stemma.config import Values
 from stemma.errors import StemmaError
+from stemma.lineage.answers import EVALUATION, answers_in, answers_of
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import explain
 from stemma.lineage.index import Derivation, Index, is_data
 from stemma.lineage.registry import Registry, models
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
+from stemma.records.answer_examples import AnswerExamples
 from stemma.stage.progress import HISTORY
 from stemma.view.store import Point
 
@@ -83,6 +85,15 @@ class Facts:
         except StemmaError:
             return None
         return None if text is None else _points(text.decode())
+
+    def answers(self, run: Run, facts: StageFacts | None = None) -> AnswerExamples | None:
+        """The answers that a run shows, or one of its stages; None where it has none, or their bytes are not here."""
+        try:
+            if facts is None:
+                return answers_of(self._store, run)
+            return answers_in(self._store, facts.dvc_id) if facts.stage.startswith(EVALUATION) else None
+        except StemmaError:
+            return None
 
     def reason(self, run: Run, facts: StageFacts) -> str:
         """Why the stage ran: what differed from the newest run before this one that has it."""

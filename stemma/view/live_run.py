@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from stemma.config import Values
+from stemma.lineage.answers import EVALUATION, answers_in
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Version
@@ -20,6 +21,7 @@ from stemma.lineage.runs import artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
 from stemma.stage.locks import lock
+from stemma.view.answers import log_answers
 from stemma.view.facts import Facts
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_uri
@@ -136,6 +138,8 @@ class MlflowView:
         for log in logs:
             if log.exists():
                 self._store.client.log_artifact(run, str(log))
+        if stage.startswith(EVALUATION):
+            self._log_answers(run, artifact_id(entry))
         self._store.client.set_terminated(run)
 
     @_tolerant
@@ -197,6 +201,13 @@ class MlflowView:
                 children = self._store.runs(f"tags.`{PARENT}` = '{number}' and attributes.status = 'RUNNING'")
                 for run in (*children, parent):
                     self._store.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _log_answers(self, run: str, evaluation: str) -> None:
+        """Show an evaluation's answers on its own run and on the parent run."""
+        with Store(self.root) as store:
+            answers = answers_in(store, evaluation)
+        for shown in (run, self.parent):
+            log_answers(self._store, shown, answers)
 
     def _maker(self, stage: str, dvc_id: str) -> str:
         """The child run that made an artifact's bytes, or empty."""

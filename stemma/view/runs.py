@@ -7,6 +7,7 @@ from typing import Any
 
 from stemma.lineage.runs import MODEL_STAGES, Run
 from stemma.stage.locks import try_lock
+from stemma.view.answers import answer_differences
 from stemma.view.difference import (
     Bytes,
     Difference,
@@ -80,6 +81,7 @@ class ShownRuns:
         yield from run_tag_differences(self._mlflow, where, found, self._facts.run_tags(run))
         yield from number_differences(self._mlflow, where, found, self._facts.metrics(run), [], run.created)
         yield from input_differences(self._mlflow, where, found, self._models, self._facts.ends(run))
+        yield from answer_differences(self._mlflow, where, found, self._facts.answers(run))
         yield from status_differences(self._mlflow, where, found, run.created)
 
     def _of_stage(self, run: Run, facts: StageFacts, number: str) -> Iterator[Difference]:
@@ -88,6 +90,7 @@ class ShownRuns:
         yield from setting_differences(mlflow, where, found, facts.settings)
         yield from number_differences(mlflow, where, found, facts.metrics, self._facts.curve(facts), run.created)
         yield from input_differences(mlflow, where, found, self._models, facts)
+        yield from answer_differences(mlflow, where, found, self._facts.answers(run, facts))
         yield from status_differences(mlflow, where, found, run.created)
 
     def _unknown(self, run: Any) -> str:

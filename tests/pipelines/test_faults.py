@@ -1,5 +1,6 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.project import Project
+
+ALPACA = Path(__file__).resolve().parents[3] / "shared" / "data" / "alpaca-300.json"
 
 
 @contextmanager
@@ -67,6 +70,15 @@ def test_unreadable_data_is_named(
     assert "Traceback" not in printed
 
 
+def test_answers_without_pairs_are_refused_after_the_data_stage_and_before_anything_trains(project: Project) -> None:
+    with untouched(project):
+        printed = project.run("dpo", "no-pairs", "--profile", "own-data", "--set", f"data.files=[{ALPACA}]", status=2)
+    assert "data done in" in printed
+    assert "base runs: " not in printed
+    assert "no pair of a chosen and a rejected answer in the train split" in printed
+    assert "set label.source to human or ai" in printed
+
+
 def test_no_commit_yet(project: Project, tmp_path: Path) -> None:
     fresh = Project(tmp_path / "fresh", project.environment)
     fresh.path.mkdir()
@@ -100,7 +112,8 @@ def test_a_port_in_use(project: Project) -> None:
         port = str(taken.getsockname()[1])
         here = project.with_servers_of_its_own()
         printed = here.output(sys.executable, "-m", "stemma", "up", "--prefect-port", port, status=2)
-    assert f"port {port} on 127.0.0.1 is in use; choose another with --prefect-port PORT" in printed
+    told = f"port {port} on 127.0.0.1 is in use by process {os.getpid()} of {Path.cwd()}; choose another with"
+    assert f"{told} --prefect-port PORT" in printed
 
 
 def test_a_prompt_longer_than_the_context(project: Project) -> None:
