@@ -31,8 +31,10 @@ class RewardConfig(RewardSettings):
 
 def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
     """Train on the `train` pairs of artifacts/label; measure on the validation and test pairs."""
-    from stemma.training.held_out import as_metrics, read_pairs, require_better_than_chance, tell
+    from stemma.training.held_out import read_pairs, require_better_than_chance, tell
     from stemma.training.reward import train_reward_model
+    from stemma.training.reward_probe import probe_reward_model, tell_probes
+    from stemma.training.slice_gate import metrics_past_the_gate
 
     train, held_out = read_pairs(stage)
     earlier = EARLIER if config.start_from == "earlier" else None
@@ -41,6 +43,8 @@ def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
         stage.progress.say("goes on from the reward model of an earlier round")
     measured = train_reward_model(train, held_out, stage.input("sft"), stage.output, config, stage, earlier)
     tell(measured, stage)
+    probes = probe_reward_model(stage.output, stage.input("data"), stage.machine, config.eval_batch_size)
+    tell_probes(probes, stage)
     if config.must_beat_chance:
         require_better_than_chance(
             measured,
@@ -49,7 +53,7 @@ def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
             "accuracy in the history; train longer, raise reward.learning_rate, or label more pairs. "
             "reward.must_beat_chance=false goes on all the same.",
         )
-    return {"train/pairs": len(train), **as_metrics(measured)}
+    return {"train/pairs": len(train), **metrics_past_the_gate(measured, probes, config, stage)}
 
 
 if __name__ == "__main__":
