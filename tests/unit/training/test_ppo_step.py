@@ -46,6 +46,7 @@ def test_experience_by_hand() -> None:
         logprobs=tensor([[-1.0, -2.0], [-3.0, 0.0]]),
         ref_logprobs=tensor([[-2.0, -1.0], [-3.0, 0.0]]),
         entropies=torch.zeros(2, 2),
+        kls=torch.zeros(2, 2),
         values=tensor([[1.0, 2.0], [3.0, 9.0]]),
         scores=tensor([4.0, 5.0]),
         sampler_logprobs=tensor([[-1.0, -2.0], [-3.0, 0.0]]),
