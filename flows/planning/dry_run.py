@@ -9,7 +9,7 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.beginning import begin
-from flows.hardware import machine_kind
+from flows.hardware import machine_kind, slow_machine
 from flows.own_data import check_own_data
 from flows.planning.budget import beyond
 from flows.planning.plan import make_plan
@@ -56,4 +56,7 @@ def plan_words(
         plan = make_plan(pipeline, stages, beginning.settings, beginning.earlier, spending)
     page = plan_page(plan, name, machine_kind(beginning.settings))
     faults = beyond(beginning.settings.budget, spending.total(), plan.cost()) if plan.running else []
-    return "\n".join([page, *(f"  beyond the budget: {fault}" for fault in faults)])
+    warning = slow_machine(beginning.settings)
+    return "\n".join(
+        [page, *([f"  {warning}"] if warning else []), *(f"  beyond the budget: {fault}" for fault in faults)]
+    )
