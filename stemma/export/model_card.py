@@ -22,7 +22,7 @@ def model_card(story: Story) -> str:
         f"- code: {_code(story.model)}",
         *_section("Intended use", [f"- {line}" for line in uses(story)]),
         *_section("Limits", [f"- {line}" for line in limits(story)]),
-        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family), "```"]),
+        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family.shown()), "```"]),
         *_section("Who labelled", _labels(story)),
         *_section("What was measured", _table(story)),
         *_section("Settings that differ from the defaults", _settings(story)),
@@ -89,7 +89,8 @@ def _code(made: Made) -> str:
 
 
 def _origin(story: Story) -> list[str]:
-    files = [file for raw in story.raw.values() for file in raw]
+    shown = story.told.family.shown().members
+    files = [file for dvc_id, raw in story.raw.items() if dvc_id in shown for file in raw]
     lines = [f"- base model: {fetched.model} at {fetched.revision}" for fetched in story.fetched]
     lines += [f"- raw file: `{file.path}`, {size_text(file.size)}, sha256 `{file.sha256}`" for file in files]
     return lines or ["It has no raw files: its data was made by the code from the seed."]

@@ -60,7 +60,7 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
     best = max(runs, key=lambda run: _numbers(run).get(_winning(run), 0.0))
     with closing(open_index(root)) as index:
         policy = policy_of(index, best)
-        tree = tree_lines(family_of(index, policy))
+        tree = tree_lines(family_of(index, policy).shown())
     return "\n".join(
         [
             *aligned(result_rows(runs)),
