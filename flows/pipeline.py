@@ -41,10 +41,11 @@ from stemma.lineage.registering import register_shared
 from stemma.lineage.runs import run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
-from stemma.stage.definition import ARTIFACTS
+from stemma.stage.definition import ARTIFACTS, PARAMS_FILE
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
 from stemma.stage.slots import in_line
+from stemma.view.facts import code_tags
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -128,7 +129,8 @@ class _FlowRun:
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
         announce_plan(self.runner, self.stages)
-        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
+        settings = (workspace.path / PARAMS_FILE).read_text(encoding="utf-8")
+        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags(), settings)
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
             halt = self._run_stages()
@@ -142,7 +144,8 @@ class _FlowRun:
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
-            self.runner.projection.ask(MlflowView.end, status, self._metrics(), why)
+            log = "\n".join([*self.runner.display.lines, ""])
+            self.runner.projection.ask(MlflowView.end, status, why, log)
         return FlowReport(
             run=workspace.name,
             flow=self.flow,
@@ -225,8 +228,9 @@ class _FlowRun:
         return str(version.number)
 
     def _tags(self) -> dict[str, str]:
+        workspace = self.runner.workspace
         return {
-            "mlflow.source.git.commit": self.runner.workspace.commit,
+            **code_tags(workspace.root, self.flow, workspace.commit),
             "stemma.flow": self.flow,
             "stemma.run": self.runner.workspace.name,
             "stemma.dirty": str(self.runner.workspace.dirty).lower(),

@@ -164,6 +164,15 @@ HELD_OUT = {
     },
 }
 
+LABELS = {
+    "labels/verdicts": Metric(
+        "Number of verdicts that the labels were made from; `labels/by/NAME` is how many of them one annotator or "
+        "judge gave."
+    ),
+    "labels/labellers": Metric("Number of annotators and judges who gave them."),
+}
+"""What the runs of label stages show in MLflow of who labelled."""
+
 SECTIONS = {
     "Evaluation": EVALUATION,
     "PPO": PPO,
@@ -174,6 +183,7 @@ SECTIONS = {
     "Reward model": REWARD,
     "DPO": DPO,
     "Held-out comparisons (reward model and DPO)": HELD_OUT,
+    "Labels": LABELS,
 }
 METRICS: dict[str, Metric] = {name: metric for section in SECTIONS.values() for name, metric in section.items()}
 """Every name without prefix or suffix."""

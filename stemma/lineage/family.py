@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
-from stemma.lineage.placeholders import asked_nobody, is_placeholder
+from stemma.lineage.placeholders import asked_nobody, is_placeholder, used_params
 from stemma.lineage.runs import Run
 
 
@@ -76,7 +76,7 @@ def family_of(index: Index, model: Model) -> Family:
             derivation,
             run,
             tuple(dep.md5 for dep in inputs),
-            asked_nobody(derivation),
+            asked_nobody(derivation.stage, used_params(derivation.entry)),
         )
         for dep in inputs:
             made = own.get(dep.md5)

@@ -129,7 +129,7 @@ def _fact(index: Index, store: Store, member: Member, defaults: Values, taint: s
         made_by.baseline,
         made_by.dirty,
         changed_settings(used, defaults),
-        labellers(store, member),
+        labellers(store, member.name, member.dvc_id),
         base_origin(used) if member.name == "base" else "",
         member.parents,
         taint,
@@ -152,12 +152,12 @@ def base_origin(settings: Mapping[str, Any]) -> str:
     return f"{PurePath(model).name if base['source'] == 'folder' else model}{revision}"
 
 
-def labellers(store: Store, member: Member) -> dict[str, int]:
+def labellers(store: Store, stage: str, dvc_id: str) -> dict[str, int]:
     """Who labelled an artifact, with the number of verdicts; empty where nobody did or its bytes are nowhere here."""
-    if member.name not in LABELLED:
+    if stage not in LABELLED:
         return {}
     for file in LABELS:
-        rows = (store.read(member.dvc_id, file) or b"").splitlines()
+        rows = (store.read(dvc_id, file) or b"").splitlines()
         if rows:
             return dict(sorted(Counter(_labeller(json.loads(row)) for row in rows).items()))
     return {}

@@ -83,7 +83,7 @@ class ShownModel:
         run = child(facts.version) or ""
         model = self._mlflow.logged_model(facts.version.stage, facts.version.artifact, run)
         tags = {**self._foreign_tags(number), **facts.tags}
-        words = facts.description(self._mlflow.experiment, run)
+        words = facts.description(self._mlflow.experiment, self._mlflow.parent_of(run))
         made = self._client.create_model_version(
             self._name, source=f"models:/{model}", run_id=run, tags=tags, description=words, model_id=model
         )
@@ -123,7 +123,7 @@ class ShownModel:
             partial(self._write_tags, version),
             partial(self._client.delete_model_version_tag, name, version),
         )
-        words = facts.description(self._mlflow.experiment, shown.run_id)
+        words = facts.description(self._mlflow.experiment, self._mlflow.parent_of(shown.run_id))
         if shown.description != words:
             change = partial(self._client.update_model_version, name, version, words)
             yield Difference(f"{where}: its description is not what is on record", change)

@@ -204,7 +204,7 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     act = {"act": "rollback", "moves": {"champion": 1, "previous": 2}, "reason": "it lies", "from": 2, "to": 1}
     registry.move(registry.head(), "roll back", act)
     taint_labels(root)
-    assert follow(root, "policy") is None
+    assert follow(root, "policy", DEFAULTS) is None
     assert client.get_registered_model("policy").aliases == {"champion": 1, "previous": 2}
     first, second = (client.get_model_version("policy", number) for number in "12")
     assert first.tags["stemma.verdict"].startswith("put back as champion by Tess <tess@localhost> on ")
@@ -215,21 +215,22 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     told = str(client.get_registered_model("policy").description)
     assert "**Champion: [policy/1](#/models/policy/versions/1)**" in told
     assert "Reason: it lies\n\n[policy/2](#/models/policy/versions/2) was champion before." in told
-    acts = [line for line in told.splitlines() if line.startswith("- ")]
+    assert "- ben: [policy/2](#/models/policy/versions/2) (previous), [policy/1](#/models/policy/versions/1) (c" in told
+    acts = [line for line in told.splitlines() if line.startswith("- **")]
     assert [line.partition(",")[0] for line in acts] == [
         "- **rollback** [policy/2](#/models/policy/versions/2) → [policy/1](#/models/policy/versions/1) (champion)",
         "- **promote** [policy/1](#/models/policy/versions/1) → [policy/2](#/models/policy/versions/2) (champion)",
         "- **promote** [policy/1](#/models/policy/versions/1) (champion)",
     ]
     client.delete_model_version("policy", "2")
-    assert follow(root, "policy") == "MLflow has no policy/2; `stemma reconcile` brings them back"
+    assert follow(root, "policy", DEFAULTS) == "MLflow has no policy/2; `stemma reconcile` brings them back"
 
 
 def test_following_never_waits_for_a_server_that_is_down(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert "MLflow at http://127.0.0.1:9 does not answer" in str(follow(root, "policy"))
+    assert "MLflow at http://127.0.0.1:9 does not answer" in str(follow(root, "policy", DEFAULTS))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/none.db")
-    assert "`stemma reconcile` makes it" in str(follow(root, "policy"))
+    assert "`stemma reconcile` makes it" in str(follow(root, "policy", DEFAULTS))
     assert not (root / "none.db").exists()
 
 
