@@ -46,6 +46,7 @@ OVER_OPTIMISED = (
     "round.goes_on_from=champion",
     "ppo.kl_coef=0",
     "ppo.learning_rate=0.001",
+    "ppo.value_learning_rate=0.001",
     "ppo.updates=50",
     "ppo.watch.every=2",
 )

@@ -22,6 +22,8 @@ from flows.beginning import (
 )
 from flows.display import Display
 from flows.hardware import machine_kind
+from flows.heartbeat import heartbeats
+from flows.own_data import check_data_suits
 from flows.people.human_labels import Halt, People, asked_people
 from flows.people.suspension import Waiting, halt_run
 from flows.planning.announcing import announce_plan
@@ -33,14 +35,16 @@ from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
 from stemma.errors import WorkspaceError
-from stemma.lineage.dvc import Pipeline, default_remote, run_dvc
+from stemma.lineage.dvc import Pipeline
 from stemma.lineage.environment import stage_environment
 from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.registering import register_shared
-from stemma.lineage.runs import run_message
+from stemma.lineage.run_transfer import push_run
+from stemma.lineage.runs import find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
+from stemma.records.json_file import read_json
 from stemma.stage.definition import ARTIFACTS, PARAMS_FILE
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
@@ -57,6 +61,7 @@ def run_name() -> str:
     return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
+@heartbeats()
 def run_pipeline(
     flow: str,
     stages: Sequence[str],
@@ -165,6 +170,9 @@ class _FlowRun:
                 return halt
             leave_if_taken_up()
             _task(self.runner.run, stage)(stage)
+            if stage == "data":
+                report = read_json(self.runner.workspace.path / ARTIFACTS / "data" / "report.json")
+                check_data_suits(self.runner.settings, report)
             if self.people:
                 self.people.ask(stage, self.runner, str(runtime.flow_run.id))
         return None
@@ -198,8 +206,7 @@ class _FlowRun:
     def _push(self) -> None:
         """Push the run and its bytes, where both a Git and a DVC remote are configured."""
         root, name, say = self.runner.workspace.root, self.runner.workspace.name, self.runner.display.say
-        remote = shared_through(root)
-        if remote is None:
+        if shared_through(root) is None:
             return
         if set(self.runner.artifacts.values()) & set(self.runner.tainted):
             say("not pushed: it holds what was forgotten on request, or descends from it")
@@ -207,10 +214,9 @@ class _FlowRun:
         if self.runner.exchange:
             self.runner.exchange.settle()
         try:
-            run_dvc(root, "exp", "push", "--force", remote, name)
-            say(f"pushed to Git remote {remote} and DVC remote {default_remote(root)}")
+            say(push_run(root, find_run(root, name)).words())
         except WorkspaceError as error:
-            say(f"not pushed, run `dvc exp push {remote} {name}` later: {error}")
+            say(f"not pushed, run `stemma push {name}` later: {error}")
 
     def _register(self) -> str:
         """Check the policy's bytes and register them: in Git, which MLflow then follows."""

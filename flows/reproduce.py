@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefect import flow, get_run_logger
 
+from flows.heartbeat import heartbeats
 from flows.pages import show_act
 from stemma.errors import ArtifactError
 from stemma.lineage.git import find_project
@@ -27,8 +28,8 @@ def reproduce(model: str) -> str:
     from stemma.reproduction import reproduce as audit
 
     root = find_project(Path.cwd())
-    catch_up_all(root)
-    with closing(open_index(root)) as index, Store(root) as store:
+    with heartbeats(), closing(open_index(root)) as index, Store(root) as store:
+        catch_up_all(root)
         found = find_model(root, index, model)
         told = audit.reproduce(root, index, store, found, get_run_logger().info)
     words = audit.page(found, told)

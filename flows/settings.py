@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flows.planning.budget import BudgetConfig
 from flows.round_settings import RoundConfig
@@ -13,8 +13,8 @@ from stemma.errors import SettingsError
 from stemma.promotion.settings import PromotionConfig
 from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.resources import ResourcesConfig
+from stemma.training.base_settings import BaseConfig
 from tasks.ai_label import AiLabelConfig
-from tasks.base import BaseConfig
 from tasks.data import DataConfig
 from tasks.dpo import DpoConfig
 from tasks.eval import EvalConfig
@@ -94,6 +94,21 @@ class FlowSettings(Settings):
     """What a run may spend."""
     resources: ResourcesConfig = ResourcesConfig()
     """What its stages need of the machine."""
+
+    @model_validator(mode="after")
+    def _prompts_leave_room_for_answers(self) -> Self:
+        """The data stage checks the user's prompts once, for every stage that samples."""
+        sampling = ((name, getattr(self, name, None)) for name in ("sample", "ppo", "eval"))
+        longer = [f"{name}.max_new_tokens" for name, stage in sampling if stage and self._is_longer(stage)]
+        if self.data.files and longer:
+            raise ValueError(
+                f"data.answer_tokens ({self.data.answer_tokens}) is less than {' and '.join(longer)}; raise it, so "
+                "that prompts that leave no room for an answer are found before anything trains"
+            )
+        return self
+
+    def _is_longer(self, stage: SampleConfig | PpoConfig | EvalConfig) -> bool:
+        return stage.max_new_tokens > self.data.answer_tokens
 
 
 class RlhfSettings(FlowSettings):

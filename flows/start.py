@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from flows.judges import check_judges
+from flows.service.database import prefect_database
 from flows.service.fitting import settings_of
 from flows.service.stack import running_prefect
 from flows.settings import DpoSettings, FlowSettings, ProjectSettings, RetrainSettings, RlaifSettings, RlhfSettings
@@ -28,8 +29,9 @@ def start(root: Path, flow: str, settings: ProjectSettings, name: str) -> "FlowR
     """
     fitted = _settled(flow, settings)
     api = running_prefect(root)
-    if api and "PREFECT_API_URL" not in os.environ:
-        os.environ["PREFECT_API_URL"] = api
+    if "PREFECT_API_URL" not in os.environ:
+        # Without a server of the project, Prefect starts one for as long as the run lasts.
+        os.environ.update({"PREFECT_API_URL": api} if api else prefect_database(root))
     # The display tells a person what Prefect's console log would tell; the log still reaches the Prefect server.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     # Prefect's own 20 s are not enough for its temporary server where the machine is busy with training.

@@ -48,9 +48,9 @@ class MachineConfig(Settings):
     processes: int = Field(1, ge=1, le=1024)
     """Processes that sft, judge, reward, ppo and dpo train in, each on a GPU of its own where there are GPUs; they
     share every batch. The other stages, the base model's pre-training too, run in one process whatever it is."""
-    sharding: Literal["none", "zero2", "zero3"] = "none"
-    """What the processes divide among them instead of each holding all of it (Rajbhandari et al. 2020): `zero2` the
-    optimizer's state and the gradients, `zero3` the weights too. PPO takes no zero3: docs/processes.md."""
+    sharding: Literal["none", "zero1", "zero2", "zero3"] = "none"
+    """What the processes divide among them instead of each holding all of it (Rajbhandari et al. 2020): `zero1` the
+    optimizer's state, `zero2` the gradients too, `zero3` the weights too. PPO takes zero1 alone: docs/processes.md."""
 
     @model_validator(mode="after")
     def _shards_among_several(self) -> "MachineConfig":

@@ -54,9 +54,13 @@ EVALUATION = {
 """What an evaluation measures on held-out prompts; PPO measures those of the policy on its own samples too."""
 
 PPO = {
+    "objective/kl_exact": Metric(
+        "The same KL from the whole distributions of policy and reference at every token of the answers, in nats an "
+        "answer: the mean of Σ_t KL(policy ‖ reference) at t. It varies less than objective/kl."
+    ),
     "objective/kl_k3": Metric(
-        "The same KL by an estimate that is never negative, in nats a sequence; far above objective/kl, it means that "
-        "the answers were not sampled from the policy whose log-probabilities these are."
+        "The same KL by an estimate that is never negative (k3), in nats an answer. It varies much once the policy has "
+        "moved: a few unlikely tokens make up most of it."
     ),
     "objective/scores": Metric(
         "Mean score of the answers by the reward model, in standard deviations from its training answers' mean.",
@@ -73,6 +77,11 @@ PPO = {
         "Share of tokens whose gradient the clipping of the probability ratio switched off."
     ),
     "policy/approx_kl": Metric("KL(policy that sampled ‖ policy being updated), in nats a token."),
+    "policy/first_log_ratio": Metric(
+        "Mean over tokens of |log ratio| at an update's first minibatch, before its first optimizer step: between the "
+        "policy that learns and the distribution that the tokens were drawn from. It must be about 0, and training "
+        "stops where it is not."
+    ),
     "policy/grad_norm": Metric("Norm of the policy's gradient before it is cut to max_grad_norm."),
     "value/loss": Metric(
         "Half the squared error of the values against the returns, clipped, a mean over tokens.", "lower"
@@ -83,6 +92,9 @@ PPO = {
         "higher",
     ),
     "value/grad_norm": Metric("Norm of the value model's gradient before it is cut to max_grad_norm."),
+    "value/learning_rate": Metric(
+        "The value model's learning rate; `learning_rate` is the policy's, 0 in the warm-up."
+    ),
 }
 
 WATCH = {

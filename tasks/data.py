@@ -1,26 +1,33 @@
 """The data stage: the user's files, or the default world, as rows that the other stages read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from stemma.config import Settings
+from stemma.config import Settings, parse_settings, read_yaml
 from stemma.errors import DataError
 from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.own_data import make_dataset
-from stemma.records.reading import Limits, read_files
+from stemma.records.reading import Reading, read_files
 from stemma.records.recognition import read_example
 from stemma.records.types import Split
+from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.door import Stage, run_stage
+from stemma.training.base_settings import TOKENIZER, BaseConfig
 from stemma.world.settings import WorldConfig
 from stemma.world.world import make_world
 
+if TYPE_CHECKING:
+    from stemma.training.row_fit import RowLimits
+
 INPUTS = PurePosixPath("inputs/data")
+REJECTS = "rejects.jsonl"
 
 
 class DataConfig(Settings):
@@ -30,10 +37,12 @@ class DataConfig(Settings):
     """Your files; a run copies them to `inputs/data/` and versions them. With none, the default world is made."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of your rows to leave out, such as an id, before the rows' form is recognised."""
-    max_prompt_chars: int = Field(8000, ge=1)
-    """Rows whose prompt is longer than this are rejected; four characters are about a token."""
-    max_answer_chars: int = Field(8000, ge=1)
-    """Rows with an answer longer than this are rejected; with the prompt it must fit the model's context."""
+    max_tokens: int | None = Field(None, ge=8)
+    """Most tokens of a row, prompt and answer together, by the base model's tokenizer; empty takes its context."""
+    answer_tokens: int = Field(24, ge=1)
+    """Tokens that a prompt must leave free for a sampled answer; no stage's max_new_tokens may be greater."""
+    too_long: Literal["reject", "drop_turns"] = "reject"
+    """What becomes of rows that are too long: they are rejected, or lose their oldest exchanges until they fit."""
     max_rejected_share: float = Field(0.05, ge=0, le=1)
     """The stage fails where more than this share of your rows is rejected."""
     judge_share: float = Field(0.2, ge=0, lt=1)
@@ -58,6 +67,15 @@ class DataConfig(Settings):
             raise ValueError("judge_share, validation_share and test_share leave nothing to train on; lower them")
         return self
 
+    @model_validator(mode="after")
+    def _an_answer_fits(self) -> "DataConfig":
+        if self.max_tokens is not None and self.answer_tokens >= self.max_tokens:
+            raise ValueError(
+                f"answer_tokens ({self.answer_tokens}) must be less than max_tokens ({self.max_tokens}): raise "
+                "max_tokens, or lower answer_tokens"
+            )
+        return self
+
     @property
     def shares(self) -> Mapping[Split, float]:
         """The shares of the held-out splits."""
@@ -70,21 +88,87 @@ def prepare_data(config: DataConfig, stage: Stage) -> None:
         _prepare_own_data(config, stage)
     else:
         _write(stage, make_world(stage.seed, config.world), {"gold": True})
-        write_rows(stage.output / "rejects.jsonl", [])
+        write_rows(stage.output / REJECTS, [])
 
 
 def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     _check_under_inputs(config.files)
     paths = {str(PurePosixPath(name).relative_to(INPUTS)): Path(name) for name in config.files}
-    limits = Limits(config.max_prompt_chars, config.max_answer_chars)
-    reading = read_files(paths, limits, partial(read_example, ignored=config.ignored_fields))
-    reading.check(config.max_rejected_share)
-    if reading.rejects:
-        stage.progress.say(f"{len(reading.rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
-    dataset = make_dataset(reading.examples, config.shares)
-    _check_training_prompts(dataset)
-    _write(stage, dataset, {"gold": False, "files": reading.files, "rejected": reading.rejected_reasons()})
-    write_rows(stage.output / "rejects.jsonl", reading.rejects)
+    base = parse_settings(BaseConfig, read_yaml(PARAMS_FILE).get("base", {}), "params.yaml, section base,")
+    own = read_own_data(paths, config, base)
+    rejects = own.reading.rejects
+    # The artifact of a refused run is thrown away; the scratch folder stays.
+    write_rows(stage.scratch / REJECTS, rejects)
+    try:
+        own.check(config)
+    except DataError as error:
+        raise DataError(f"{error}\nAll rejected rows: {(stage.scratch / REJECTS).resolve()}") from None
+    if rejects:
+        stage.progress.say(f"{len(rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
+    _write(stage, own.dataset, own.report())
+    write_rows(stage.output / REJECTS, rejects)
+    if own.limits and own.limits.source == "scratch":
+        own.save_tokenizer(stage.output / TOKENIZER)
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """The user's files, read for one base model."""
+
+    reading: Reading
+    dataset: Dataset
+    limits: "RowLimits | None" = None
+    """None where no row was taken."""
+    tokens: Mapping[str, float] = field(default_factory=dict)
+    """How long the rows are, the rejected ones too."""
+
+    def check(self, config: DataConfig) -> None:
+        """Raise DataError where too few rows are left, or none to train on."""
+        too_long = self.limits and any(self.limits.limit in reject.reason for reject in self.reading.rejects)
+        longer = "base.context" if self.limits and self.limits.source == "scratch" else "data.max_tokens"
+        remedy = f"; for rows that are too long raise {longer}, or set data.too_long to drop_turns" if too_long else ""
+        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{remedy}")
+        _check_training_prompts(self.dataset)
+
+    def report(self) -> dict[str, Any]:
+        """What report.json says of the files."""
+        limit = {"limit": self.limits.limit, **self.tokens} if self.limits else {}
+        return {
+            "gold": False,
+            "files": self.reading.files,
+            "rejected": self.reading.rejected_reasons(),
+            "tokens": limit,
+        }
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """Save the tokenizer that was made of the rows."""
+        from stemma.models.tokenizer import save_tokenizer
+
+        if self.limits:
+            folder.mkdir()
+            save_tokenizer(self.limits.tokenizer, folder)
+
+
+def read_own_data(paths: Mapping[str, Path], config: DataConfig, base: BaseConfig | None) -> OwnData:
+    """Read the files, and reject what no stage could use: rows of no known form, and rows that the base cannot read.
+
+    Nothing is trained; without `base` lengths are not looked at. Raises DataError where a file as a whole cannot be
+    read, or a base from scratch would have nothing to learn from; for a base that is fetched, ArtifactError,
+    ServiceError or SettingsError where it cannot be had or loaded.
+    """
+    from stemma.training.row_fit import measure_rows, row_limits, shorten_rows
+
+    reading = read_files(paths, partial(read_example, ignored=config.ignored_fields))
+    every = make_dataset(reading.examples, config.shares)
+    if base is None or not reading.examples:
+        return OwnData(reading, every)
+    _check_training_prompts(every)
+    limits = row_limits(base, every.corpus, config.max_tokens, config.answer_tokens)
+    if config.too_long == "drop_turns":
+        reading.examples = shorten_rows(reading.examples, limits)
+    measured = measure_rows(reading.examples, limits)
+    reading.reject(measured.faults)
+    return OwnData(reading, make_dataset(reading.examples, config.shares), limits, measured.summary())
 
 
 def _check_under_inputs(files: Sequence[str]) -> None:

@@ -42,7 +42,7 @@ class EvalConfig(Settings):
     samples: int = Field(2, ge=1, le=64)
     """Answers sampled for each prompt at temperature 1, besides the greedy one."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn, or read by a model, at once; lower it where memory is short."""
 
@@ -94,6 +94,17 @@ def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float
     return flat_metrics(report)
 
 
+def evaluate_for_dvc(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float]:
+    """Evaluate, and leave in metrics/ what `dvc exp show` and `dvc plots` show of it."""
+    from stemma.evaluation.headline import write_for_dvc
+    from stemma.evaluation.report import Report
+
+    metrics = evaluate(config, stage, tuned)
+    report = Report.model_validate_json((stage.output / "report.json").read_text(encoding="utf-8"))
+    write_for_dvc(Path(), report, metrics)
+    return metrics
+
+
 def _drift(
     policy: "PreTrainedModel",
     sft: "PreTrainedModel",
@@ -133,4 +144,4 @@ if __name__ == "__main__":
     name = sys.argv[1] if len(sys.argv) > 1 else ""
     if name not in TUNED:
         raise SystemExit(f"name the policy to evaluate, one of {TUNED}: python -m tasks.eval ppo")
-    run_stage(f"eval_{name}", EvalConfig, partial(evaluate, tuned=name), section="eval")
+    run_stage(f"eval_{name}", EvalConfig, partial(evaluate_for_dvc, tuned=name), section="eval")

@@ -10,7 +10,7 @@ from stemma.errors import DataError
 from stemma.labelling.aggregation import Aggregation, aggregate, comparisons_of
 from stemma.labelling.annotators import AnnotatorConfig
 from stemma.labelling.earlier import EARLIER, count_rounds, merge_earlier
-from stemma.labelling.given import LABELS, read_batch, read_judges, read_people, require_fresh
+from stemma.labelling.given import LABELS, read_batch, read_judges, read_people, require_fresh, with_finished
 from stemma.labelling.pairs import pair_responses
 from stemma.labelling.quality.report import quality_report
 from stemma.labelling.quality.votes import VotedPair, gather
@@ -120,8 +120,10 @@ def _take_given(config: LabelConfig, stage: Stage) -> None:
     responses = read_rows(stage.input("sample") / "responses.jsonl", Response)
     people = read_people() if config.source in ("human", "mixed") else []
     require_fresh(people, prompts, responses, f"the batch in {LABELS}")
+    people = with_finished(people, responses)
     judges = read_judges(stage.input("ai_label")) if config.source in ("ai", "mixed") else []
     require_fresh(judges, prompts, responses, "artifacts/ai_label")
+    judges = with_finished(judges, responses)
     pairs = gather([*people, *judges], {"judge": config.ai_weight} if config.source == "mixed" else None)
     comparisons, report = _label(pairs, pairs, prompts, config, stage.seed)
     if not comparisons:

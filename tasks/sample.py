@@ -13,7 +13,7 @@ from stemma.records.types import Prompt, Split
 from stemma.stage.door import Stage, run_stage
 from stemma.training.seeds import derived_seed
 
-HELD_OUT: tuple[Split, ...] = ("validation", "test")
+HELD_OUT: tuple[Split, ...] = ("judge", "validation", "test")
 
 
 class SampleConfig(Settings):
@@ -26,11 +26,11 @@ class SampleConfig(Settings):
     train_prompts: int | None = Field(None, ge=1)
     """Training prompts to answer, the first so many; null answers all."""
     held_out_prompts: int | None = Field(None, ge=0)
-    """Prompts of the validation and of the test split to answer, the first so many of each; null answers all."""
+    """Prompts of the judge, validation and test split to answer, the first so many of each; null answers all."""
     temperature: float = Field(1.0, gt=0)
     """Divides the logits; 1 draws from the policy's own distribution, which is what RL will show the reward model."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn at once; lower it where memory is short. Which answers are drawn depends on it."""
 
@@ -52,7 +52,7 @@ def sample_answers(config: SampleConfig, stage: Stage) -> None:
 
 
 def chosen_prompts(prompts: Sequence[Prompt], config: SampleConfig) -> list[Prompt]:
-    """The prompts to answer, by split; those of the judge's split are labelled in your data or not at all."""
+    """The prompts to answer, by split."""
     wanted: dict[Split, int | None] = {
         "train": config.train_prompts,
         **dict.fromkeys(HELD_OUT, config.held_out_prompts),

@@ -30,10 +30,12 @@ REWARD = RewardConfig(batch_size=4, epochs=4, must_beat_chance=False)
 DPO = DpoConfig(batch_size=4, epochs=4, sft_weight=0.0)
 DPO_LORA = DPO.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 PPO = PpoConfig(
-    updates=4, rollouts=9, minibatches=2, max_new_tokens=6, learning_rate=1e-3, micro_batch_size=3, temperature=0.9,
-    checkpoint_every=2, watch=WatchSettings(every=2),
+    updates=4, rollouts=9, minibatches=2, max_new_tokens=6, learning_rate=1e-3, value_learning_rate=1e-3,
+    micro_batch_size=3, temperature=0.9, value_warmup_updates=1, checkpoint_every=2, watch=WatchSettings(every=2),
 )  # fmt: skip
-PPO_STOPPED = PPO.model_copy(update={"learning_rate": 1e-2, "watch": WatchSettings(every=1, kl_budget=1e-4)})
+PPO_STOPPED = PPO.model_copy(
+    update={"learning_rate": 1e-2, "value_warmup_updates": 0, "watch": WatchSettings(every=1, kl_budget=1e-4)}
+)
 PPO_LORA = PPO.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 WORKS: dict[str, Callable[[Stage], object]] = {
     "sft": lambda stage: train_sft(SFT, stage),
@@ -72,7 +74,12 @@ class UnheardBreakingProgress(UnheardProgress, BreakingProgress):
 
 def works_of(sharding: str) -> list[str]:
     """The works that are tried with a sharding: those that it does differently."""
-    tried = {"none": WORKS, "zero2": ("sft_short", "dpo", "ppo"), "zero3": ("sft_short", "sft_lora", "reward")}
+    tried = {
+        "none": WORKS,
+        "zero1": ("sft_short", "ppo"),
+        "zero2": ("sft_short", "dpo"),
+        "zero3": ("sft_short", "sft_lora", "reward"),
+    }
     return list(tried[sharding])
 
 

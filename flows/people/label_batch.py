@@ -115,6 +115,7 @@ def _item(asked: _Asked, gold: int | None) -> NewItem:
         prompt_id=asked.pair.prompt.id,
         prompt=asked.pair.prompt.messages,
         answers=tuple(answer.text for answer in answers),
+        finished=tuple(answer.finished for answer in answers),
         gold=gold,
         priority=asked.place.priority,
         origin={"responses": [answer.index for answer in answers], "at_random": asked.place.at_random},

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from flows.beginning import begin
 from flows.hardware import machine_kind
+from flows.own_data import check_own_data
 from flows.planning.budget import beyond
 from flows.planning.plan import make_plan
 from flows.planning.plan_page import plan_page
@@ -46,6 +47,7 @@ def plan_words(
     Raises StemmaError where the run could not begin.
     """
     beginning, spending = begin(root, policy, settings, name), Spending(root, name)
+    check_own_data(beginning.settings, beginning.files)
     with (
         open_draft(root, beginning.start, beginning.params, beginning.files) as path,
         closing(Pipeline(path)) as pipeline,

@@ -18,7 +18,8 @@ from flows.service.services import SECONDS_BETWEEN_BEATS
 OURS = "stemma: "
 """How the name of every automation of ours begins; one of that name that is no longer wanted is removed."""
 HEARTBEAT = "prefect.flow-run.heartbeat"
-MISSED_BEATS = 3
+MISSED_BEATS = 12
+"""So many that a machine which does nothing else for a minute and a half is not taken for dead."""
 TRIES = 5
 """How often a run begins at most; one that dies each time is left to a person."""
 
@@ -39,7 +40,7 @@ def make_automations(client: SyncPrefectClient, automations: Iterable[Automation
 
 def care_for_runs(deployments: Iterable[str]) -> list[AutomationCore]:
     """What keeps runs going: one that waits is resumed, one whose machine died goes on elsewhere."""
-    return [_resume(), _crash(), _again(sorted(deployments))]
+    return [_resume(), notice_death(), _again(sorted(deployments))]
 
 
 def start_rounds(on: RetrainOnConfig, retrain: UUID | None) -> list[AutomationCore]:
@@ -78,9 +79,8 @@ def _resume() -> AutomationCore:
     )
 
 
-def _crash() -> AutomationCore:
-    """A run of which nothing is heard any more has crashed: its machine is dead, or cut off."""
-    silence = MISSED_BEATS * SECONDS_BETWEEN_BEATS
+def notice_death(silence: int = MISSED_BEATS * SECONDS_BETWEEN_BEATS) -> AutomationCore:
+    """A run of which nothing is heard for so many seconds has crashed: its machine is dead, or cut off."""
     return AutomationCore(
         name=f"{OURS}a run whose machine died is noticed",
         description=f"A run at work is heard of every {SECONDS_BETWEEN_BEATS} s.",

@@ -34,13 +34,17 @@ class Kept:
         Raises ServiceError with its last words where it ends instead, or takes too long.
         """
         deadline = time.monotonic() + SECONDS_TO_START
-        while not self.service.is_ready():
-            if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
+        while not (ready := self.service.is_ready()) or self._has_ended():
+            # One that has ended while its address answers left that address to another project's server.
+            if ready or self._has_ended() or time.monotonic() > deadline:
                 raise ServiceError(
                     f"{self.service.name} does not answer; the last lines of {self.service.log}:\n"
                     f"{last_words(self.service.log)}"
                 )
             time.sleep(0.2)
+
+    def _has_ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def look(self) -> None:
         """Start the service again if it has ended, after a wait that doubles each time."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from flows import PATIENT
+from flows.service.database import prefect_database
 from flows.service.stack import LOOPBACK, MLFLOW_PORT, answers
 from stemma.stage.offer import offer_of_machine
 from stemma.view.store import ADDRESS, tracking_uri
@@ -19,8 +20,8 @@ POOLS = ("cpu", "gpu")
 TRAINING = "gpu"
 """The pool of the runs that train; a machine without a GPU that takes them trains on its CPU."""
 
-SECONDS_BETWEEN_BEATS = 30
-"""Of a flow run's heartbeat; Prefect allows no fewer."""
+SECONDS_BETWEEN_BEATS = 10
+"""Of the heartbeat that flows/heartbeat.py sends of a flow run."""
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,16 @@ def worker_environment(root: Path, wanted: Wanted) -> dict[str, str]:
         told[ADDRESS] = f"http://{_reached(wanted.host)}:{wanted.mlflow_port}"
     # Prefect looks every 10 s for what is to be run, which is long for who has just pressed a button.
     told["PREFECT_WORKER_QUERY_SECONDS"] = os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2")
-    told["PREFECT_FLOWS_HEARTBEAT_FREQUENCY"] = str(SECONDS_BETWEEN_BEATS)
     return told
 
 
 def _prefect(root: Path, wanted: Wanted) -> Service:
     address = f"http://{_named(wanted.host)}:{wanted.prefect_port}"
     command = [_program("prefect"), "server", "start", "--host", wanted.host, "--port", str(wanted.prefect_port)]
-    told = {"PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api")}
+    told = {
+        "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api"),
+        **prefect_database(root),
+    }
     health = f"http://{_reached(wanted.host)}:{wanted.prefect_port}/api/health"
     return Service("prefect", command, _log(root, "prefect"), lambda: answers(health), address, told)
 

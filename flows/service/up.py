@@ -102,8 +102,21 @@ def _check_ports(root: Path, wanted: Wanted) -> None:
                     f"machine, and {option} another port"
                 )
             if time.monotonic() >= deadline:
-                raise ServiceError(f"port {port} on {wanted.host} is in use; choose another with {option}")
+                used = f"port {port} on {wanted.host} is in use{_user_of(port)}"
+                raise ServiceError(f"{used}; choose another with {option}")
             time.sleep(0.2)
+
+
+def _user_of(port: int) -> str:
+    """Which process listens on a port, and its folder, where this user may know: it may be another clone's stack."""
+    import psutil
+
+    with suppress(psutil.Error):
+        for connection in psutil.net_connections("tcp"):  # type: ignore[no-untyped-call]
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+                folder = psutil.Process(connection.pid).cwd()  # type: ignore[no-untyped-call]
+                return f" by process {connection.pid} of {folder}"
+    return ""
 
 
 def _listening_fault(host: str, port: int) -> OSError | None:

@@ -70,15 +70,14 @@ def _import(options: argparse.Namespace) -> int:
 
 def _read(options: argparse.Namespace, settings: "ProjectSettings") -> "Reading":
     from stemma.labelling.formats.importing import row_reader
-    from stemma.records.reading import Limits, read_files
+    from stemma.records.reading import read_files
 
     if options.selected and options.format not in {None, "label-studio"}:
         raise DataError(f"--selected is for files of Label Studio; take away --format {options.format}")
     data = settings.data
     sides = tuple(options.selected) if options.selected else None
     read = row_reader(options.format, (*data.ignored_fields, *options.ignore), sides)
-    limits = Limits(data.max_prompt_chars, data.max_answer_chars)
-    reading = read_files({str(path): path for path in options.files}, limits, read)
+    reading = read_files({str(path): path for path in options.files}, read)
     reading.check(data.max_rejected_share)
     return reading
 

@@ -1,4 +1,4 @@
-"""`stemma run | runs | show`: make runs and look at them."""
+"""`stemma run | runs | push | pull | show`: make runs and look at them."""
 
 import argparse
 from pathlib import Path
@@ -27,10 +27,53 @@ def add_commands(commands: Commands) -> None:
     runs = commands.add_parser("runs", help="list the runs on record")
     runs.set_defaults(command=_runs)
 
+    push = commands.add_parser(
+        "push",
+        help="push runs to the Git and DVC remotes; without RUN, all on record",
+        description="Push runs whole: commits, artifacts, raw inputs, registered versions. For runs that ended before "
+        "there were remotes, or while one was away. Each object is looked for on the DVC remote afterwards.",
+    )
+    push.add_argument("runs", nargs="*", metavar="RUN")
+    push.set_defaults(command=_push)
+
+    pull = commands.add_parser(
+        "pull",
+        help="fetch the record of other clones, and the bytes of the named runs",
+        description="Fetch runs and registered models from the Git remote, and the artifacts and raw inputs of the "
+        "named runs from the DVC remote into the cache. `dvc exp apply RUN` then puts a run's files in place.",
+    )
+    pull.add_argument("runs", nargs="*", metavar="RUN")
+    pull.set_defaults(command=_pull)
+
     show = commands.add_parser("show", help="results and family tree of runs; without RUN, the newest of each flow")
     show.add_argument("runs", nargs="*", metavar="RUN")
     show.add_argument("--json", action="store_true", help="as JSON")
     show.set_defaults(command=_show)
+
+
+def _push(options: argparse.Namespace) -> int:
+    from stemma.lineage.run_transfer import push_run
+    from stemma.lineage.runs import find_run, list_runs
+
+    root = find_project(Path.cwd())
+    runs = [find_run(root, name) for name in options.runs] or list(reversed(list_runs(root)))
+    for run in runs:
+        print_page(f"{run.name}: {push_run(root, run).words()}")
+    return 0
+
+
+def _pull(options: argparse.Namespace) -> int:
+    from stemma.lineage.registering import catch_up_all
+    from stemma.lineage.run_transfer import pull_run
+    from stemma.lineage.runs import find_run, list_runs
+
+    root = find_project(Path.cwd())
+    catch_up_all(root)
+    for name in options.runs:
+        print_page(f"{name}: {pull_run(root, find_run(root, name))} objects came, the others were here")
+    if not options.runs:
+        print_page(f"{len(list_runs(root))} runs are on record; `stemma pull RUN` brings the bytes of one")
+    return 0
 
 
 def _run(options: argparse.Namespace) -> int:

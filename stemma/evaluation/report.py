@@ -93,9 +93,8 @@ def markdown(report: Report) -> str:
 
 
 def write_report(folder: Path, report: Report) -> None:
-    """Write report.json, report.md and, for `dvc plots`, plots.json: the rows by metric name."""
+    """Write report.json and report.md."""
     write_json(folder / "report.json", report.model_dump())
-    write_json(folder / "plots.json", [{"name": row.name, **row.model_dump()} for row in report.rows])
     (folder / "report.md").write_text(markdown(report), encoding="utf-8")
 
 

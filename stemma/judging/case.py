@@ -62,6 +62,8 @@ def verdict_of(judge: str, case: Case, opinion: Opinion) -> Verdict:
         judge=judge,
         first=case.first.text,
         second=case.second.text,
+        first_finished=case.first.finished,
+        second_finished=case.second.finished,
         choice="tie" if probability == 0.5 else "first" if probability > 0.5 else "second",
         probability=probability,
         origin=opinion.origin,

@@ -19,11 +19,11 @@ class KnownCase:
 
 
 @dataclass(frozen=True)
-class _Whole:
-    """A finished answer."""
+class _Compared:
+    """An answer of a comparison."""
 
     text: str
-    finished: bool = True
+    finished: bool
 
 
 def from_comparisons(comparisons: Sequence[Comparison], most: int, seed: int) -> list[KnownCase]:
@@ -42,7 +42,7 @@ def is_of_people(row: Comparison) -> bool:
 def from_comparison(row: Comparison, seed: int) -> KnownCase:
     """A comparison as a case, in an order of answers left to chance."""
     prompt = Prompt(id=row.prompt_id, messages=row.prompt, split=row.split)
-    chosen, rejected = _Whole(row.chosen), _Whole(row.rejected)
+    chosen, rejected = _Compared(row.chosen, row.chosen_finished), _Compared(row.rejected, row.rejected_finished)
     if chance(seed, "shown order", row.prompt_id, row.chosen, row.rejected).random() < 0.5:
         return KnownCase(Case(prompt, rejected, chosen), 0.0)
     return KnownCase(Case(prompt, chosen, rejected), 1.0)

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from stemma.config import MachineConfig
 from stemma.errors import SettingsError
@@ -20,6 +20,7 @@ from stemma.models.adapters import base_of
 from stemma.models.adoption import adopt
 from stemma.models.batching import in_batches
 from stemma.models.chat import Ids, encode_prompts, encode_texts
+from stemma.models.generation import own_generation_config_ignored
 from stemma.models.hub import fetch
 from stemma.models.policy import context_of, for_use, frozen_dtype, load_policy, place
 from stemma.models.positions import position_ids
@@ -191,16 +192,14 @@ def generate(
 ) -> list[str]:
     """The likeliest continuation of each prompt, token by token, to its end or `max_tokens`."""
     ids, mask = _padded_left(model, tokenizer, prompts)
-    made = cast("Any", model).generate(
-        input_ids=ids,
-        attention_mask=mask,
-        max_new_tokens=max_tokens,
+    likeliest = GenerationConfig(  # type: ignore[no-untyped-call]
         do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
+        max_new_tokens=max_tokens,
+        eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
+    with own_generation_config_ignored(model):
+        made = cast("Any", model).generate(input_ids=ids, attention_mask=mask, generation_config=likeliest)
     return tokenizer.batch_decode(made[:, ids.shape[1] :], skip_special_tokens=True)
 
 

@@ -43,12 +43,16 @@ class Label:
         """The label as a row; `soft` keeps the probability. None where the pair gives none."""
         if self.first is None or self.outcome != "compared":
             return None
-        chosen, rejected = self.pair.answers if self.first > 0.5 else self.pair.answers[::-1]
+        better = 1 if self.first > 0.5 else -1
+        chosen, rejected = self.pair.answers[::better]
+        chosen_finished, rejected_finished = self.pair.finished[::better]
         return Comparison(
             prompt_id=prompt.id,
             prompt=prompt.messages,
             chosen=chosen,
             rejected=rejected,
+            chosen_finished=chosen_finished,
+            rejected_finished=rejected_finished,
             split=prompt.split,
             annotator=_only_one(self.pair, "annotator"),
             judge=_only_one(self.pair, "judge"),

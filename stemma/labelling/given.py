@@ -67,6 +67,30 @@ def require_fresh(
         )
 
 
+def with_finished(verdicts: Iterable[Verdict], responses: Iterable[Response]) -> list[Verdict]:
+    """The verdicts with what the sample says of each answer, finished or not, where they say otherwise.
+
+    A file of another tool, and a batch made before the store recorded it, call every answer finished.
+    """
+    sampled: dict[tuple[str, str], set[bool]] = {}
+    for response in responses:
+        sampled.setdefault((response.prompt_id, response.text), set()).add(response.finished)
+
+    def finished(verdict: Verdict, text: str, recorded: bool) -> bool:
+        seen = sampled.get((verdict.prompt_id, text), {recorded})
+        return recorded if recorded in seen else not recorded
+
+    return [
+        verdict.model_copy(
+            update={
+                "first_finished": finished(verdict, verdict.first, verdict.first_finished),
+                "second_finished": finished(verdict, verdict.second, verdict.second_finished),
+            }
+        )
+        for verdict in verdicts
+    ]
+
+
 def _fault(verdict: Verdict, prompts: Mapping[str, Prompt], answers: Mapping[str, set[str]]) -> str:
     """What is wrong with a verdict; empty where nothing is."""
     if verdict.prompt_id not in prompts:

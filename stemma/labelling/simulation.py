@@ -57,6 +57,8 @@ def _judged(
             annotator=annotator.name,
             first=pair.first.text,
             second=pair.second.text,
+            first_finished=pair.first.finished,
+            second_finished=pair.second.finished,
             choice=give_verdict(annotator, pair.first.text, pair.second.text, truth, draw),
         )
         for annotator in asked

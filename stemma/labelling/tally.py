@@ -47,7 +47,10 @@ def tally_errors(judged: Sequence[JudgedPair], comparisons: Sequence[Comparison]
     told = [pair for pair in judged if pair.truth != "tie"]
     verdicts = [(verdict, verdict.choice != pair.truth) for pair in told for verdict in pair.verdicts]
     better = {(pair.pair.prompt.id, *_by_worth(pair)) for pair in told}
-    wrong = [(row.prompt_id, row.chosen, row.rejected) not in better for row in comparisons]
+    wrong = [
+        (row.prompt_id, (row.chosen, row.chosen_finished), (row.rejected, row.rejected_finished)) not in better
+        for row in comparisons
+    ]
     return {
         "annotators": {
             name: _errors([wrong for verdict, wrong in verdicts if verdict.annotator == name])
@@ -58,8 +61,8 @@ def tally_errors(judged: Sequence[JudgedPair], comparisons: Sequence[Comparison]
     }
 
 
-def _by_worth(judged: JudgedPair) -> tuple[str, str]:
-    first, second = judged.pair.first.text, judged.pair.second.text
+def _by_worth(judged: JudgedPair) -> tuple[tuple[str, bool], tuple[str, bool]]:
+    first, second = ((answer.text, answer.finished) for answer in (judged.pair.first, judged.pair.second))
     return (first, second) if judged.truth == "first" else (second, first)
 
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stemma.errors import WorkspaceError
+from stemma.errors import StemmaError, WorkspaceError
 
 
 @contextmanager
 def answering(what: str) -> Iterator[None]:
-    """Turn whatever is raised meanwhile into a WorkspaceError that says what the remote was asked for."""
+    """Turn what others than Stemma raise meanwhile into a WorkspaceError that says what the remote was asked for."""
     try:
         yield
-    except WorkspaceError:
+    except StemmaError:
         raise
     except Exception as error:
         raise WorkspaceError(f"the DVC remote does not answer for {what} ({type(error).__name__}: {error})") from error

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -245,6 +245,27 @@ class Store:
         """One JSON file of an artifact, or None where its bytes are nowhere here."""
         found = self.read(artifact, file)
         return json.loads(found) if found else None
+
+    def push(self, oids: Sequence[str]) -> None:
+        """Copy objects of the cache to the default remote.
+
+        Raises WorkspaceError where the remote does not take all of them.
+        """
+        from dvc_data.hashfile.hash_info import HashInfo
+
+        if self.remote and oids:
+            self.remote.forget_listing()
+            sent = self._repo.cloud.push([HashInfo("md5", oid) for oid in oids])
+            if sent.failed:
+                raise WorkspaceError(f"{self.remote.name} did not take {len(sent.failed)} objects, such as {oids[0]}")
+
+    def push_run_cache(self, entries: Iterable[str]) -> None:
+        """Copy entries of the run-cache to the default remote, where they are here; named by their paths below it."""
+        remote = self._repo.cloud.get_remote_odb(hash_name="md5-dos2unix")
+        for entry in entries:
+            file = Path(self._repo.stage_cache.cache_dir, entry)
+            if file.is_file():
+                remote.fs.put_file(str(file), remote.fs.join(remote.path, "runs", entry))
 
     @cached_property
     def _repo(self) -> Any:

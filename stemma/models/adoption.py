@@ -3,35 +3,59 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from stemma.errors import ArtifactError
 from stemma.models.chat import encode_texts
+from stemma.models.load_errors import check_loadable, translate_load_errors
 from stemma.models.tokenizer import CHAT_TEMPLATE, END, PAD, ROLES
 
 SAID = "stemma"
 """Stands for an answer while the template is asked what follows one."""
 
 
-def adopt(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def adopt(folder: Path, name: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Load a causal language model of any family that transformers knows, in its own number format, and make it fit.
 
-    Raises ArtifactError where the files are no such model; code that came with them is never run.
+    `name` is what messages call it, the folder where there is none. Code that came with the files is never run.
+    Raises ArtifactError where they are no such model.
     """
-    try:
+    name = name or str(folder)
+    check_loadable(folder, name)
+    tokenizer = adopt_tokenizer(folder, name)
+    with translate_load_errors(name):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder, dtype="auto", use_safetensors=True, local_files_only=True, trust_remote_code=False
         )
+    fit_model(model, tokenizer)
+    return model, tokenizer
+
+
+def adopt_tokenizer(folder: Path, name: str) -> PreTrainedTokenizerBase:
+    """Load a model's tokenizer and make it fit. Raises ArtifactError as `adopt` does."""
+    with translate_load_errors(name):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-    except (OSError, ValueError, KeyError) as error:
-        raise ArtifactError(
-            f"{folder} is not a causal language model that transformers can load without code of its own: {error}"
-        ) from error
-    fit_tokenizer(tokenizer)
-    fit_model(model, tokenizer)
-    return model, tokenizer
+        fit_tokenizer(tokenizer)
+    return tokenizer
+
+
+def adopted_context(folder: Path, name: str) -> int | None:
+    """The most tokens that a model can hold, as its config.json says; None where it names no limit.
+
+    Raises ArtifactError where the model could not be loaded.
+    """
+    check_loadable(folder, name)
+    with translate_load_errors(name):
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return getattr(config, "max_position_embeddings", None)
 
 
 def fit_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -51,14 +75,17 @@ def fit_tokenizer(tokenizer: PreTrainedTokenizerBase) -> None:
 
 
 def fit_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make room for the tokenizer's tokens, and tell the model which of them end and pad."""
+    """Make room for the tokenizer's tokens, and tell the model which of them end and pad.
+
+    Its generation_config is replaced whole, because what it says of sampling would bend every response.
+    """
     embeddings: Any = model.get_input_embeddings()
     if len(tokenizer) > embeddings.weight.shape[0]:  # many models have rows to spare
         model.resize_token_embeddings(len(tokenizer))
-    for config in (model.config, model.generation_config):
-        if config is not None:
-            config.pad_token_id = tokenizer.pad_token_id
-            config.eos_token_id = tokenizer.eos_token_id
+    ends: dict[str, Any] = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    for name, token in ends.items():
+        setattr(model.config, name, token)
+    model.generation_config = GenerationConfig(**ends)  # type: ignore[no-untyped-call]
 
 
 def _end_of_turn(tokenizer: PreTrainedTokenizerBase) -> str | None:

@@ -30,8 +30,11 @@ TAKEN = (
 DIGEST_LENGTH = 40
 
 
-def fetch(repository: str, revision: str, endpoint: str | None = None) -> Path:
-    """The files of a Hub repository at a commit, downloaded once into the Hub's own cache.
+WEIGHTS = "*.safetensors"
+
+
+def fetch(repository: str, revision: str, endpoint: str | None = None, weights: bool = True) -> Path:
+    """The files of a Hub repository at a commit, or all but its weights, downloaded once into the Hub's own cache.
 
     Raises ServiceError where they can be had neither from there nor from the Hub.
     """
@@ -40,7 +43,7 @@ def fetch(repository: str, revision: str, endpoint: str | None = None) -> Path:
             snapshot_download(
                 repository,
                 revision=revision,
-                allow_patterns=list(TAKEN),
+                allow_patterns=[name for name in TAKEN if weights or name != WEIGHTS],
                 ignore_patterns=["*/*"],  # many repositories hold a second copy in a folder
                 endpoint=endpoint,
             )

@@ -1,6 +1,6 @@
 """Scalar models: a policy's trunk with a head `score`, one number a position. Reward and value models are such.
 
-The head stays in 32 bits over a 16-bit trunk: 8 bits of a score would not tell close answers apart.
+The head stays in 32 bits over a 16-bit trunk and under autocast: 8 bits of a score would not tell close answers apart.
 """
 
 import copy
@@ -19,6 +19,18 @@ from stemma.errors import ArtifactError
 from stemma.models.adapters import base_of, merged, with_adapters
 from stemma.models.policy import MODEL_CONFIG, for_use, frozen_dtype, load_weights, place, save_policy
 from stemma.models.positions import position_ids
+
+
+class ScalarHead(nn.Linear):
+    """One number from each hidden state: weights and arithmetic in 32 bits, under autocast too."""
+
+    def __init__(self, width: int, bias: bool) -> None:
+        super().__init__(width, 1, bias=bias, dtype=torch.float32)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Shapes: (b, t, width) in any precision → (b, t, 1) in 32 bits."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            return super().forward(hidden.float())
 
 
 def load_scalar_model(folder: Path, machine: MachineConfig) -> PreTrainedModel:
@@ -66,8 +78,7 @@ def token_values(model: PreTrainedModel | PeftModel, input_ids: Tensor, attentio
     trunk = getattr(whole, whole.base_model_prefix)
     places = {"position_ids": position_ids(attention_mask)} if _takes_positions(trunk) else {}
     hidden = trunk(input_ids=input_ids, attention_mask=attention_mask, use_cache=False, **places).last_hidden_state
-    head_dtype = next(whole.score.parameters()).dtype
-    return cast("Tensor", whole.score(hidden.to(head_dtype)).squeeze(-1).float())
+    return cast("Tensor", whole.score(hidden).squeeze(-1))
 
 
 def sequence_scores(model: PreTrainedModel | PeftModel, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -89,7 +100,7 @@ def _with_head(policy: PreTrainedModel) -> PreTrainedModel:
         model: Any = AutoModelForSequenceClassification.from_config(config)  # type: ignore[no-untyped-call]
     trunk: Any = policy.base_model
     setattr(model, model.base_model_prefix, trunk)
-    model.score = nn.Linear(model.score.in_features, 1, bias=model.score.bias is not None, dtype=torch.float32)
+    model.score = ScalarHead(model.score.in_features, bias=model.score.bias is not None)
     for parameter in model.score.parameters():
         nn.init.zeros_(parameter)
     return cast("PreTrainedModel", model)
@@ -104,5 +115,7 @@ def _load_whole(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     model: Any = AutoModelForSequenceClassification.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, local_files_only=True
     )
-    model.score.to(torch.float32)
+    stored = model.score
+    model.score = ScalarHead(stored.in_features, bias=stored.bias is not None)
+    model.score.load_state_dict(stored.state_dict())
     return cast("PreTrainedModel", model)

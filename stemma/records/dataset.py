@@ -1,6 +1,7 @@
 """The data that a family of models is made from, as the data stage leaves it."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,3 +39,9 @@ class Dataset:
             "comparisons": dict(sorted(Counter(pair.split for pair in self.comparisons).items())),
             "probe": len(self.probe),
         }
+
+
+def texts_of(documents: Iterable[Document]) -> Iterator[str]:
+    """What the documents say, of which a tokenizer is made: plain texts, and the turns of conversations."""
+    for document in documents:
+        yield from [document.text] if document.text else [turn.content for turn in document.messages or ()]

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from stemma.records.types import Conversation, Origin, Record
+from stemma.records.types import Conversation, Message, Origin, Record
 
 Choice = Literal["first", "second", "tie", "both_bad", "skip"]
 
@@ -15,6 +15,8 @@ class Answer(Record):
     """One of the answers that a row compares."""
 
     text: str = Field(min_length=1)
+    finished: bool = True
+    """False if it was cut at a length limit; a row that does not say so means a finished one."""
     origin: Origin | None = None
     """What the row says of this answer: the policy that wrote it, its ratings, …"""
 
@@ -71,6 +73,8 @@ class Example(Record):
     opinions: tuple[Opinion, ...] = ()
     origin: Origin | None = None
     """What else the row says of the prompt, or of the whole."""
+    opening: Message | None = None
+    """The user's first message, where it was left out of the prompt; the split goes by it."""
 
     def pairs(self) -> Iterator[Pair]:
         """What every opinion says of every two answers that it looked at."""
@@ -96,11 +100,28 @@ class Example(Record):
         return [text for text, won in balance.items() if won == most and most > 0]
 
 
-def preferred(form: str, prompt: Conversation, chosen: str, rejected: str, origin: Origin | None = None) -> Example:
+def preferred(
+    form: str,
+    prompt: Conversation,
+    chosen: str,
+    rejected: str,
+    origin: Origin | None = None,
+    finished: tuple[bool, bool] = (True, True),
+) -> Example:
     """A row with two answers of which nobody named prefers the first; `origin` is the opinion's."""
     opinion = Opinion(ranking=((0,), (1,)), origin=origin)
-    answers = (Answer(text=chosen), Answer(text=rejected))
+    answers = (Answer(text=chosen, finished=finished[0]), Answer(text=rejected, finished=finished[1]))
     return Example(form=form, prompt=prompt, answers=answers, opinions=(opinion,))
+
+
+def without_first_exchange(example: Example) -> Example | None:
+    """The row without the first message of the user and the answer to it; None where the prompt has no other."""
+    prompt = example.prompt or ()
+    system = prompt[:1] if prompt and prompt[0].role == "system" else ()
+    turns = prompt[len(system) :]
+    if len(turns) < 3:
+        return None
+    return example.model_copy(update={"prompt": system + turns[2:], "opening": example.opening or turns[0]})
 
 
 def ranked(scores: dict[int, float]) -> tuple[tuple[int, ...], ...]:

@@ -6,7 +6,7 @@ from stemma.records.conversation import assistant
 from stemma.records.dataset import Dataset
 from stemma.records.example import Answer, Example, Opinion, Pair
 from stemma.records.splits import prompt_digest, split_of
-from stemma.records.types import Comparison, Conversation, Demonstration, Document, Origin, Prompt, Split
+from stemma.records.types import Comparison, Conversation, Demonstration, Document, Message, Origin, Prompt, Split
 
 ID_LENGTH = 16
 
@@ -29,18 +29,21 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares)
-        prompts.setdefault(prompt.id, prompt)
+        prompt = prompt_row(example.prompt, shares, example.opening)
+        prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
-            demonstrations[Demonstration(prompt=prompt.messages, completion=answer)] = None
-            corpus[_document(prompt.messages, answer)] = None
+            finished = all(other.finished for other in example.answers if other.text == answer)
+            demonstrations[Demonstration(prompt=prompt.messages, completion=answer, finished=finished)] = None
+            if finished:  # a document closes the turn
+                corpus[_document(prompt.messages, answer)] = None
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float]) -> Prompt:
-    """The prompt with its id and its split."""
-    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split_of(messages, shares))
+def prompt_row(messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None) -> Prompt:
+    """The prompt with its id and its split, which goes by `opening` if that was left out of the messages."""
+    split = split_of((opening,) if opening else messages, shares)
+    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split)
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
@@ -53,6 +56,8 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 prompt=prompt.messages,
                 chosen=chosen.text,
                 rejected=rejected.text,
+                chosen_finished=chosen.finished,
+                rejected_finished=rejected.finished,
                 split=prompt.split,
                 annotator=pair.opinion.annotator,
                 judge=pair.opinion.judge,

@@ -17,21 +17,54 @@ from stemma.records.types import Reject
 REASONS_TOLD = 5
 
 
+class Place(NamedTuple):
+    """Where a row stands."""
+
+    file: str
+    line: int
+
+
 @dataclass
 class Reading:
     """Everything that the files held."""
 
+    names: list[str] = field(default_factory=list)
+    """The files, in the order in which they were read."""
     examples: list[Example] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    """Where each example stands."""
     rejects: list[Reject] = field(default_factory=list)
-    files: dict[str, dict[str, object]] = field(default_factory=dict)
-    """For each file: rows, rejected rows, rows taken by form, and, if any, taken rows whose answers nobody compared."""
+
+    @property
+    def files(self) -> dict[str, dict[str, object]]:
+        """For each file: rows, rejected rows, rows taken by form, and those, if any, whose answers nobody compared."""
+        return {name: self._file(name) for name in self.names}
+
+    def _file(self, name: str) -> dict[str, object]:
+        taken = [example for example, place in zip(self.examples, self.places, strict=True) if place.file == name]
+        rejected = sum(reject.file == name for reject in self.rejects)
+        unanswered = sum(bool(example.answers) and not example.opinions for example in taken)
+        forms = Counter(example.form for example in taken)
+        told = {"rows": len(taken) + rejected, "rejected": rejected, "taken": dict(sorted(forms.items()))}
+        return told | ({"unanswered": unanswered} if unanswered else {})
+
+    def reject(self, faults: Mapping[int, RowFault]) -> None:
+        """Reject examples that were taken, each by its index, and put all rejects in the order of files and lines."""
+        for index, fault in faults.items():
+            self.rejects.append(rejected(self.places[index], fault))
+        left = [index for index in range(len(self.examples)) if index not in faults]
+        self.examples, self.places = [self.examples[i] for i in left], [self.places[i] for i in left]
+        order = {name: number for number, name in enumerate(self.names)}
+        self.rejects.sort(key=lambda reject: (order[reject.file], reject.line))
 
     def rejected_reasons(self) -> dict[str, int]:
         """How often each reason was given, the most frequent first; what differs between rows is left out."""
         counts = Counter(_reason(reject) for reject in self.rejects)
         return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
-    def check(self, max_rejected_share: float, setting: str = "data.max_rejected_share") -> None:
+    def check(
+        self, max_rejected_share: float, setting: str = "data.max_rejected_share", remedy: str = "Mend the rows"
+    ) -> None:
         """Refuse data of which nothing, or too little, could be taken; `setting` is what the share is called.
 
         Raises DataError naming the reasons, how often each was given, and the first row of each.
@@ -39,11 +72,11 @@ class Reading:
         rows = len(self.examples) + len(self.rejects)
         share = len(self.rejects) / rows
         if not self.examples:
-            raise DataError(f"none of the {rows} rows could be taken:\n{self._told()}\nMend the rows.")
+            raise DataError(f"none of the {rows} rows could be taken:\n{self._told()}\n{remedy}.")
         if share > max_rejected_share:
             raise DataError(
                 f"{len(self.rejects)} of {rows} rows ({share:.1%}) were rejected, more than {setting} "
-                f"{max_rejected_share} allows:\n{self._told()}\nMend the rows, or raise {setting}."
+                f"{max_rejected_share} allows:\n{self._told()}\n{remedy}, or raise {setting}."
             )
 
     def _told(self) -> str:
@@ -56,63 +89,41 @@ class Reading:
         return "\n".join(lines + [f"  and {left} other reasons"] * (left > 0))
 
 
-class Limits(NamedTuple):
-    """How long the texts of a row may be."""
-
-    max_prompt_chars: int
-    max_answer_chars: int
-
-
 RowReader = Callable[[Any], Example]
 """Reads one row. Raises RowFault."""
 
 
-def read_files(paths: Mapping[str, Path], limits: Limits | None = None, read: RowReader = read_example) -> Reading:
+def read_files(paths: Mapping[str, Path], read: RowReader = read_example) -> Reading:
     """Read every row of every file; `paths` gives each file's name in reports.
 
     A row that repeats an earlier one of the same content is rejected, in whichever file that was.
     Raises DataError where a file as a whole cannot be read.
     """
-    reading = Reading()
+    reading = Reading(names=list(paths))
     first_places: dict[bytes, str] = {}
     for name, path in paths.items():
-        forms: Counter[str] = Counter()
-        rows = unanswered = 0
         for row in read_source(path):
-            rows += 1
+            place = Place(name, row.line)
             try:
-                example = _taken(row, read, limits)
+                example = _taken(row, read)
                 _check_new(_marks(example, row.value, name), f"{name}:{row.line}", first_places)
             except RowFault as fault:
-                reading.rejects.append(Reject(file=name, line=row.line, field=fault.field, reason=fault.reason))
+                reading.rejects.append(rejected(place, fault))
                 continue
-            forms[example.form] += 1
-            unanswered += bool(example.answers) and not example.opinions
             reading.examples.append(example)
-        told = {"rows": rows, "rejected": rows - forms.total(), "taken": dict(sorted(forms.items()))}
-        reading.files[name] = told | ({"unanswered": unanswered} if unanswered else {})
+            reading.places.append(place)
     return reading
 
 
-def _taken(row: SourceRow, read: RowReader, limits: Limits | None) -> Example:
+def rejected(place: Place, fault: RowFault) -> Reject:
+    """The row at a place, with its fault."""
+    return Reject(file=place.file, line=place.line, field=fault.field, reason=fault.reason)
+
+
+def _taken(row: SourceRow, read: RowReader) -> Example:
     if row.fault is not None:
         raise row.fault
-    example = read(row.value)
-    if limits is not None:
-        _check_lengths(example, limits)
-    return example
-
-
-def _check_lengths(example: Example, limits: Limits) -> None:
-    prompt = sum(len(message.content) for message in example.prompt or ())
-    _check_length("prompt", prompt, "data.max_prompt_chars", limits.max_prompt_chars)
-    for text in (example.target or "", *(answer.text for answer in example.answers)):
-        _check_length("answer", len(text), "data.max_answer_chars", limits.max_answer_chars)
-
-
-def _check_length(field: str, length: int, setting: str, most: int) -> None:
-    if length > most:
-        raise RowFault(field, f"is longer than {setting} {most}: {length} characters")
+    return read(row.value)
 
 
 def _marks(example: Example, value: Any, file: str) -> dict[bytes, str]:

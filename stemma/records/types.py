@@ -48,6 +48,8 @@ class Demonstration(Record):
 
     prompt: Conversation = Field(min_length=1)
     completion: str = Field(min_length=1)
+    finished: bool = True
+    """False if the completion was cut at a length limit: no end of turn is learned after it."""
 
     @property
     def turns(self) -> int:
@@ -88,6 +90,10 @@ class Comparison(Record):
     prompt: Conversation = Field(min_length=1)
     chosen: str = Field(min_length=1)
     rejected: str = Field(min_length=1)
+    chosen_finished: bool = True
+    """False if the chosen answer was cut at a length limit: it is then read without an end of turn."""
+    rejected_finished: bool = True
+    """The same of the rejected answer."""
     split: Split
     annotator: str | None = None
     """The person, or simulated annotator, whose verdict it is; None where several gave it or nobody is named."""
@@ -116,6 +122,10 @@ class Verdict(Record):
     judge: str | None = None
     first: str
     second: str
+    first_finished: bool = True
+    """False if the first answer was cut at a length limit."""
+    second_finished: bool = True
+    """The same of the second answer."""
     choice: Literal["first", "second", "tie", "both_bad", "skip"]
     probability: float | None = Field(None, ge=0, le=1)
     """Chance that `first` is the better one, as an AI judge puts it."""

@@ -7,8 +7,10 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import GenerationConfig, PreTrainedModel
 
+from stemma.models.generation import own_generation_config_ignored
+from stemma.sampling.drawing import TokenSampler
 from stemma.sampling.prompts import PromptBatch
-from stemma.sampling.shares import Share, WholeBatchNoise
+from stemma.sampling.shares import Share
 
 WHOLE_DISTRIBUTION: dict[str, Any] = {
     "num_beams": 1,
@@ -21,7 +23,7 @@ WHOLE_DISTRIBUTION: dict[str, Any] = {
     "repetition_penalty": 1.0,
     "no_repeat_ngram_size": 0,
 }
-"""Set against whatever a fetched model's generation_config.json says: tokens come from the whole distribution."""
+"""Set against transformers' own defaults: tokens come from the whole distribution."""
 
 
 class Decoding(NamedTuple):
@@ -43,6 +45,8 @@ class Responses(NamedTuple):
     """(b, t) bool, True up to and including the end-of-turn token."""
     finished: Tensor
     """(b,) bool, False where the response ran into max_new_tokens."""
+    logprobs: Tensor
+    """(b, t) of the distribution that the sampler drew each token from; 0 where the likeliest token was taken."""
 
 
 @torch.no_grad()
@@ -52,31 +56,29 @@ def sample_responses(
     """Draw one response for each prompt; the same seed and the same batch give the same tokens.
 
     With a share, the prompts are those of a bigger batch that it names, and get the responses that they have there.
-    The process' own random state is left as it was.
+    The model's own generation_config has no say, and the process' own random state is left as it was.
     """
-    sampler: Any = policy  # transformers mixes generate in at run time
-    devices = [policy.device] if policy.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        sequences = sampler.generate(
+    generator: Any = policy  # transformers mixes generate in at run time
+    rows = share or Share(0, 1, len(prompts.input_ids))
+    sampler = TokenSampler(rows, decoding.temperature, seed, policy.device) if decoding.temperature else None
+    with own_generation_config_ignored(policy):
+        sequences = generator.generate(
             input_ids=prompts.input_ids,
             attention_mask=prompts.attention_mask,
             generation_config=_generation_config(decoding),
-            logits_processor=[WholeBatchNoise(share, decoding.temperature, seed, policy.device)] if share else None,
+            logits_processor=[sampler] if sampler else None,
         )
     tokens = sequences[:, prompts.input_ids.shape[1] :]
     ended = tokens == decoding.eos_token_id
     ended_before = ended.cumsum(-1) - ended.long() > 0
-    return Responses(tokens, ~ended_before, ended.any(-1))
+    logprobs = sampler.logprobs if sampler else torch.zeros(tokens.shape, device=tokens.device)
+    return Responses(tokens, ~ended_before, ended.any(-1), logprobs)
 
 
 def _generation_config(decoding: Decoding) -> GenerationConfig:
-    sampling = (
-        {"do_sample": True, "temperature": decoding.temperature} if decoding.temperature else {"do_sample": False}
-    )
     return GenerationConfig(  # type: ignore[no-untyped-call]
         **WHOLE_DISTRIBUTION,
-        **sampling,
+        do_sample=False,  # the sampler leaves one token to choose; without one, the likeliest is taken
         max_new_tokens=decoding.max_new_tokens,
         eos_token_id=decoding.eos_token_id,
         pad_token_id=decoding.pad_token_id,

@@ -16,6 +16,7 @@ from typing import Generic, NamedTuple, NoReturn, TypeVar
 
 from stemma.config import MachineConfig, Settings, Values, parse_settings, read_yaml
 from stemma.errors import ArtifactError, BudgetError, SettingsError, StemmaError
+from stemma.stage.curves import write_plots
 from stemma.stage.deadline import Deadline
 from stemma.stage.definition import (
     ARTIFACTS,
@@ -135,6 +136,7 @@ def _run(name: str, config: type[C], function: Work[C], section: str) -> None:
                 metrics = function(read.settings, _stage(name, read, output, scratch, progress))
             progress.write_history(output)
             write_manifest(output, name, read.inputs)
+            write_plots(name, progress.rows())
             if metrics is not None:
                 _write_metrics(name, metrics)
 

@@ -53,11 +53,14 @@ class Progress:
         self._emit({"step": step, "total": total, "metrics": dict(metrics)})
         self._print_line(step, total, metrics)
 
-    def diverged(self, what: str, step: int, total: int) -> TrainingError:
-        """The error of training whose numbers are no longer finite: what, where, what is kept, the remedy."""
+    def diverged(self, what: str, step: int, total: int, rate: str = "learning_rate") -> TrainingError:
+        """The error of training whose numbers are no longer finite: what, where, what is kept, the remedy.
+
+        `rate` is the stage's setting that made its steps too long.
+        """
         kept = f"the step checkpoint of step {self._kept}" if self._kept else "no step checkpoint yet"
         return TrainingError(
-            f"{self._stage} diverged: {what} at step {step} of {total}. Lower {self._stage}.learning_rate. "
+            f"{self._stage} diverged: {what} at step {step} of {total}. Lower {self._stage}.{rate}. "
             f"In {self._scratch} are the numbers before it and {kept}."
         )
 

@@ -1,7 +1,7 @@
 """Rows to token ids, as the trainers take them."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, NamedTuple
 
 from transformers import PreTrainedTokenizerBase
@@ -52,6 +52,7 @@ def encode_demonstrations(
 ) -> dict[str, list[Ids]]:
     """Columns `input_ids` and `labels`; assistant turns are learned, the end of each included, and nothing else.
 
+    A completion that is not finished has no end to learn.
     Raises DataError where a row is longer than the context.
     """
     encoded = zip(demonstrations, encode_turns(tokenizer, demonstrations, turns), strict=True)
@@ -66,7 +67,8 @@ def encode_turns(
     """The assistant turns of each demonstration, encoded as sampling encodes them; of `turns` "last" its completion."""
     said = [list(_turns(row))[0 if turns == "all" else -1 :] for row in demonstrations]
     prefixes = encode_prompts(tokenizer, [prefix for row in said for prefix, _ in row])
-    answers = encode_answers(tokenizer, [answer for row in said for _, answer in row])
+    finished = [[True] * (len(row) - 1) + [whole.finished] for row, whole in zip(said, demonstrations, strict=True)]
+    answers = encode_answers(tokenizer, [answer for row in said for _, answer in row], [*chain(*finished)])
     encoded = map(Turn, prefixes, answers)
     return [list(islice(encoded, len(row))) for row in said]
 
@@ -96,13 +98,17 @@ def _rows(turns: Sequence[Turn]) -> Iterator[tuple[Ids, Ids]]:
 
 
 def encode_pairs(tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Comparison], context: int) -> Pairs:
-    """Token ids of prompts and of both answers.
+    """Token ids of prompts and of both answers; one that is not finished has no end, as PPO and evaluation score it.
 
     Raises DataError where a prompt with its longer answer is longer than the context.
     """
     prompts = encode_prompts(tokenizer, [row.prompt for row in comparisons])
-    chosen = encode_answers(tokenizer, [row.chosen for row in comparisons])
-    rejected = encode_answers(tokenizer, [row.rejected for row in comparisons])
+    chosen = encode_answers(
+        tokenizer, [row.chosen for row in comparisons], [row.chosen_finished for row in comparisons]
+    )
+    rejected = encode_answers(
+        tokenizer, [row.rejected for row in comparisons], [row.rejected_finished for row in comparisons]
+    )
     lengths = [len(p) + max(len(c), len(r)) for p, c, r in zip(prompts, chosen, rejected, strict=True)]
     _check_lengths(lengths, context, [f"prompt {row.prompt_id}" for row in comparisons], "comparisons")
     return Pairs(prompts, chosen, rejected)

@@ -1,6 +1,6 @@
 """A small LLaMA (Touvron et al. 2023) and its tokenizer, made from documents alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -8,6 +8,7 @@ from stemma.models.chat import Ids, encode_answers, encode_conversations
 from stemma.models.policy import save_policy
 from stemma.models.seeding import seed_everything
 from stemma.models.tokenizer import build_tokenizer
+from stemma.records.dataset import texts_of
 from stemma.records.types import Demonstration, Document
 from stemma.stage.door import Stage
 from stemma.training.pretrain import pretrain
@@ -16,26 +17,25 @@ from stemma.training.probe import Probe
 
 
 def make_from_scratch(
-    documents: Sequence[Document], questions: Sequence[Demonstration], settings: PretrainSettings, stage: Stage
+    documents: Sequence[Document],
+    questions: Sequence[Demonstration],
+    settings: PretrainSettings,
+    stage: Stage,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> dict[str, float]:
-    """Build a tokenizer and a model for the documents, train the model, and save both as the stage's output.
+    """Build a model for the documents, and a tokenizer where none is given, train the model, and save both.
 
     Returns how many steps it took, how many weights and tokens there are, and, where there are probe questions, the
     share of them answered right. Raises TrainingError as `pretrain` does.
     """
     seed_everything(stage.seed, stage.machine.threads)
-    tokenizer = build_tokenizer(_spoken(documents), settings.vocab_size)
+    tokenizer = tokenizer or build_tokenizer(texts_of(documents), settings.vocab_size)
     model = new_model(settings, tokenizer)
     probe = Probe(questions, tokenizer)
     steps = pretrain(model, _encode(documents, tokenizer), probe, settings, stage)
     save_policy(model, tokenizer, stage.output)
     known = {"probe_accuracy": probe.accuracy(model)} if len(probe) else {}
     return {"steps": steps, "weights": model.num_parameters(), "tokens": len(tokenizer), **known}
-
-
-def _spoken(documents: Sequence[Document]) -> Iterator[str]:
-    for document in documents:
-        yield from [document.text] if document.text else [turn.content for turn in document.messages or ()]
 
 
 def _encode(documents: Sequence[Document], tokenizer: PreTrainedTokenizerBase) -> list[Ids]:

@@ -1,7 +1,8 @@
 """Proximal policy optimisation of a language model against a reward model (Ziegler et al. 2019, Ouyang et al. 2022).
 
 Each update: sample responses, score them, charge their distance from the reference, estimate advantages, and improve
-policy and value model on them. Left out: adaptive KL, mixing in pre-training gradients, reward whitening.
+policy and value model on them; at first the value model alone, where it is to warm up. Left out: adaptive KL, mixing in
+pre-training gradients, reward whitening.
 """
 
 from collections.abc import Sequence
@@ -14,8 +15,9 @@ from stemma.stage.rank import first_goes_on_alone
 from stemma.training.among_ranks import as_first_says
 from stemma.training.finite import require_finite
 from stemma.training.ppo_experience import experience_of
-from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
+from stemma.training.ppo_learner import Learner, autocast, learning_networks, new_learner, set_learning_rates
 from stemma.training.ppo_metrics import rollout_metrics
+from stemma.training.ppo_on_policy import require_on_policy
 from stemma.training.ppo_settings import PpoSettings, check_processes
 from stemma.training.ppo_shares import own_share, whole_rollouts
 from stemma.training.ppo_state import restore, save
@@ -37,8 +39,8 @@ def train_ppo(
     Where the watch stops it, models.policy is left as it was at the best look. Several ranks share every update's
     prompts and come to what one process would; the first returns, with the watch, and the others end here. Goes on
     from the newest step checkpoint in stage.scratch, with the result of a run that was never killed. Raises
-    TrainingError where a number or a weight is no longer finite, of which no step checkpoint is made, and SettingsError
-    where the ranks cannot share an update.
+    TrainingError where a number or a weight is no longer finite, or where responses were not drawn from the policy that
+    learns from them, of which no step checkpoint is made, and SettingsError where the ranks cannot share an update.
     """
     check_processes(settings, stage.machine)
     checkpoints = stage.scratch / "checkpoints"
@@ -66,14 +68,17 @@ def _update(
     update: int, learner: Learner, prompts: Sequence[Sequence[int]], decoding: Decoding, stage: Stage
 ) -> dict[str, float]:
     """Sample, learn, and return the numbers."""
-    rate = set_learning_rate(learner.optimizer, learner.settings, update)
+    rates = set_learning_rates(learner, update)
     rollouts = _rollouts_of(update, learner, prompts, decoding, stage.seed)
     experience = experience_of(rollouts, learner.settings)
     metrics = rollout_metrics(rollouts, experience)
-    metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update))
-    for model in (learner.models.policy, learner.models.value_model):
-        require_finite(model, stage.progress, update, learner.settings.updates)
-    return metrics | {"learning_rate": rate}
+    networks = learning_networks(learner.settings, update)
+    metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update), networks)
+    updates = learner.settings.updates
+    require_finite(learner.models.policy, stage.progress, update, updates)
+    require_finite(learner.models.value_model, stage.progress, update, updates, "value_learning_rate")
+    require_on_policy(metrics, update, stage.machine)
+    return metrics | {"learning_rate": rates["policy"], "value/learning_rate": rates["value"]}
 
 
 def _rollouts_of(

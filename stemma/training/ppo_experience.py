@@ -30,6 +30,8 @@ class Experience(NamedTuple):
     """(b, t), whitened over the whole update."""
     returns: Tensor
     """(b, t)"""
+    sampler_logprobs: Tensor
+    """(b, t) of the distribution that the tokens were drawn from."""
 
     def rows(self, indices: Tensor) -> "Experience":
         """The responses at these indices."""
@@ -55,4 +57,5 @@ def experience_of(rollouts: Rollouts, settings: PpoSettings) -> Experience:
         rewards=rewards,
         advantages=masked_whiten(advantages, rollouts.mask),
         returns=returns,
+        sampler_logprobs=rollouts.sampler_logprobs,
     )

@@ -22,7 +22,14 @@ class PpoSettings(Settings):
     """Responses scored and learned from in one forward; lower it where memory is short, the gradients stay the same.
     All of an update are sampled at once, so there `rollouts` and `max_new_tokens` decide."""
     learning_rate: float = Field(3e-4, gt=0)
-    """Of both trained models at first; it falls linearly to 0. Take 3e-6 for 1 B weights (Huang et al. 2024)."""
+    """Of the policy at first; it falls linearly to 0. Take 3e-6 for 1 B weights (Huang et al. 2024)."""
+    value_learning_rate: float = Field(3e-4, gt=0)
+    """Of the value model at first; it falls linearly to 0. The two models share no weight, so this sets how fast the
+    value model learns, and nothing else does; start at ppo.learning_rate."""
+    value_warmup_updates: int = Field(0, ge=0)
+    """Updates at the start, counted among `updates`, in which the value model alone learns. The policy stays as it is;
+    its learning rate falls from the first update after them. For a value model that starts far from the returns: look
+    at value/explained_variance."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Each trained model's gradient is scaled down to this norm where it is longer."""
     kl_coef: float = Field(0.1, ge=0)
@@ -31,8 +38,6 @@ class PpoSettings(Settings):
     """How far a token's probability ratio may move and still be rewarded for it (Schulman et al. 2017, eq. 7)."""
     value_clip_range: float = Field(0.2, gt=0)
     """How far a value may move in one update, in standard deviations of the reward model's scores."""
-    vf_coef: float = Field(0.1, ge=0)
-    """Weight of the value loss beside the policy loss (Ziegler et al. 2019)."""
     gamma: float = Field(1.0, ge=0, le=1)
     """Discount of later rewards; 1 because a response is short and is judged as a whole (Ziegler et al. 2019)."""
     lam: float = Field(0.95, ge=0, le=1)
@@ -56,13 +61,29 @@ class PpoSettings(Settings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _policy_learns_after_the_warm_up(self) -> "PpoSettings":
+        if self.value_warmup_updates >= self.updates:
+            raise ValueError(
+                f"value_warmup_updates ({self.value_warmup_updates}) must be below updates ({self.updates}), or the "
+                "policy never learns: lower it, or raise updates"
+            )
+        return self
+
+
+NOT_SHARDED = {
+    "zero2": "it divides the optimizer's state among the processes, and not the gradients",
+    "zero3": "sampling would fetch every layer's weights from all processes for each token",
+}
+"""What PPO does not do, and why."""
+
 
 def check_processes(settings: PpoSettings, machine: MachineConfig) -> None:
     """Raise SettingsError where the machine's processes cannot share an update."""
-    if machine.sharding == "zero3":
+    if machine.sharding in NOT_SHARDED:
         raise SettingsError(
-            "ppo takes no machine.sharding=zero3: sampling would fetch every layer's weights from all processes for "
-            "each token. Set it to zero2, or train with the dpo flow"
+            f"ppo takes no machine.sharding={machine.sharding}: {NOT_SHARDED[machine.sharding]}. Set it to zero1, "
+            "which every stage takes, or train with the dpo flow"
         )
     rows = settings.rollouts // settings.minibatches
     if rows < machine.processes:

@@ -1,4 +1,4 @@
-"""What a killed PPO run needs to go on: the weights that learn, their optimizer's moments, and what the watch saw.
+"""What a killed PPO run needs to go on: the weights that learn, their optimizers' moments, and what the watch saw.
 
 Nothing else is kept, because everything else (prompts, seeds, learning rate) follows from the number of the update.
 """
@@ -18,8 +18,9 @@ from stemma.training.trained_weights import copy_weights, trained_weights
 
 def save(learner: Learner, watch: Watch | None, folder: Path, update: int) -> None:
     """Write a step checkpoint after an update: the first rank does, and the others wait for it."""
-    if isinstance(learner.optimizer, ZeroRedundancyOptimizer):
-        learner.optimizer.consolidate_state_dict()
+    for optimizer in learner.optimizers.values():
+        if isinstance(optimizer, ZeroRedundancyOptimizer):
+            optimizer.consolidate_state_dict()
     if is_first():
         save_checkpoint(folder, update, _state(learner, watch))
     wait_for_all()
@@ -29,7 +30,7 @@ def _state(learner: Learner, watch: Watch | None) -> dict[str, Any]:
     return {
         "policy": trained_weights(learner.models.policy),
         "value_model": trained_weights(learner.models.value_model),
-        "optimizer": learner.optimizer.state_dict(),
+        "optimizers": {name: optimizer.state_dict() for name, optimizer in learner.optimizers.items()},
         "watch": watch.state() if watch else None,
     }
 
@@ -44,7 +45,8 @@ def restore(learner: Learner, watch: Watch | None, folder: Path, say: Callable[[
         return 0
     copy_weights(learner.models.policy, checkpoint.state["policy"])
     copy_weights(learner.models.value_model, checkpoint.state["value_model"])
-    learner.optimizer.load_state_dict(checkpoint.state["optimizer"])
+    for name, optimizer in learner.optimizers.items():
+        optimizer.load_state_dict(checkpoint.state["optimizers"][name])
     if watch:  # of the first rank
         watch.restore(checkpoint.state["watch"])
     return checkpoint.step

@@ -29,13 +29,15 @@ CODES: dict[Reason, int] = {"": 0, "judge": 1, "kl": 2}
 
 
 class Watch:
-    """Looks at the policy now and then; `updates` is how many there are in a run that is not stopped."""
+    """Looks at the policy now and then; `updates` is how many there are in a run that is not stopped, and `warmup` how
+    many of them, at the start, leave the policy as it is.
+    """
 
-    def __init__(self, probe: Probe, settings: WatchSettings, updates: int) -> None:
+    def __init__(self, probe: Probe, settings: WatchSettings, updates: int, warmup: int = 0) -> None:
         self._probe = probe
         self._settings = settings
         self._updates = updates
-        self._due = frozenset(updates_to_look_after(settings, updates))
+        self._due = frozenset(updates_to_look_after(settings, updates, warmup))
         self._rule = StopRule(settings, len(self._due))
         self._best_weights: dict[str, Tensor] = {}
         self.message = ""
@@ -110,4 +112,5 @@ def load_watch(
     """
     if not settings.watch.every or not is_first():
         return None
-    return Watch(load_probe(models, tokenizer, decoding, settings, stage), settings.watch, settings.updates)
+    probe = load_probe(models, tokenizer, decoding, settings, stage)
+    return Watch(probe, settings.watch, settings.updates, settings.value_warmup_updates)

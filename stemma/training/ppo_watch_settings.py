@@ -18,6 +18,7 @@ class WatchSettings(Settings):
     """Most nats an answer that the policy may be from its reference; 20 is what a promotion allows."""
 
 
-def updates_to_look_after(watch: WatchSettings, updates: int) -> list[int]:
-    """0, every `every`-th and the last."""
-    return sorted({*range(0, updates + 1, watch.every), updates}) if watch.every else []
+def updates_to_look_after(watch: WatchSettings, updates: int, warmup: int = 0) -> list[int]:
+    """0, every `every`-th and the last; none of the first `warmup`, after which the policy is still what it was."""
+    due = {*range(0, updates + 1, watch.every), updates} if watch.every else set()
+    return sorted(update for update in due if update == 0 or update > warmup)

@@ -13,7 +13,7 @@ from stemma.stage.rank import is_first
 # deepspeed 0.19 calls torch 2.13's collectives by names that go out of use, at every step
 warnings.filterwarnings("ignore", "`torch.distributed", FutureWarning)
 
-STAGES = {"zero2": 2, "zero3": 3}
+STAGES = {"zero1": 1, "zero2": 2, "zero3": 3}
 
 
 def sharded_arguments(machine: MachineConfig) -> dict[str, Any]:

@@ -25,7 +25,7 @@ def check_experiments(subject: Subject) -> list[Fault]:
         place = f"Git remote {remote}, {ref}"
         if ref not in there:
             words = f"experiment {run}, commit {commit[:10]}, is not on Git remote {remote}"
-            faults.append(Fault(Kind.GIT_REMOTE, place, words, f"`dvc exp push {remote} {run}`", made))
+            faults.append(Fault(Kind.GIT_REMOTE, place, words, f"`stemma push {run}`", made))
         elif there[ref] != commit:
             words = f"experiment {run} is commit {there[ref][:10]} there and {commit[:10]} here"
             remedy = f"look at both; `git fetch {remote} +{ref}:{ref}` takes the remote's"

@@ -1,5 +1,6 @@
 """Bad input: one clear message, exit code 2, nothing half-written."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -100,7 +101,8 @@ def test_a_port_in_use(project: Project) -> None:
         port = str(taken.getsockname()[1])
         here = project.with_servers_of_its_own()
         printed = here.output(sys.executable, "-m", "stemma", "up", "--prefect-port", port, status=2)
-    assert f"port {port} on 127.0.0.1 is in use; choose another with --prefect-port PORT" in printed
+    told = f"port {port} on 127.0.0.1 is in use by process {os.getpid()} of {Path.cwd()}; choose another with"
+    assert f"{told} --prefect-port PORT" in printed
 
 
 def test_a_prompt_longer_than_the_context(project: Project) -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 
 from flows import dpo, rlhf
+from stemma.config import read_yaml, write_yaml
 from stemma.lineage.dvc import read_lock
 from tests.project import Project
 
@@ -18,8 +19,21 @@ def test_a_run_is_a_dvc_experiment_with_its_settings_and_metrics(undisturbed: Pr
     }
     assert {"calm", "straight"} <= set(experiments)
     assert experiments["calm"]["params"]["params.yaml"]["data"]["ppo"]["kl_coef"] > 0
-    assert "gold/win_rate" in experiments["calm"]["metrics"]["metrics/eval_ppo.json"]["data"]
-    assert "gold/win_rate" in experiments["straight"]["metrics"]["metrics/eval_dpo.json"]["data"]
+    assert list(experiments["calm"]["metrics"]) == list(experiments["straight"]["metrics"]) == ["metrics/eval.json"]
+    calm, straight = (experiments[name]["metrics"]["metrics/eval.json"]["data"] for name in ("calm", "straight"))
+    assert set(calm) == set(straight) >= {"gold/win_rate", "gold/mean", "objective/kl"}
+    assert calm["gold/win_rate"] == undisturbed.found("calm").metrics["eval_ppo"]["gold/win_rate"]
+
+
+def test_the_plots_of_both_runs_are_drawn_without_a_warning(undisturbed: Project) -> None:
+    """`dvc plots diff` told that it failed to load some plots, because half of them were the other flow's."""
+    told = undisturbed.dvc("plots", "diff", "calm", "straight", "--out", str(undisturbed.path.parent / "plots"))
+    assert "failed" not in told
+    shown = json.loads(undisturbed.dvc("plots", "diff", "calm", "straight", "--json"))
+    assert not shown.get("errors")
+    drawn = {file: [rev for plot in plots for rev in plot["revisions"]] for file, plots in shown["data"].items()}
+    assert set(drawn["metrics/plots/eval.csv"]) == {"calm", "straight"}
+    assert drawn["metrics/plots/over_optimization.csv"] == ["calm"]
 
 
 def test_each_flow_ran_its_stages_and_the_second_took_over_what_was_there(undisturbed: Project) -> None:
@@ -71,13 +85,17 @@ def test_the_list_of_runs_names_each(undisturbed: Project) -> None:
 
 def test_plain_dvc_repro_gives_the_same_bytes(undisturbed: Project) -> None:
     """With the runs in the cache it restores them; the ids are compared, so a different byte anywhere would show."""
+    params = undisturbed.path / "params.yaml"
     try:
-        undisturbed.dvc("repro")
-        lock = read_lock((undisturbed.path / "dvc.lock").read_text())
-        flows = undisturbed.found("calm").lock | undisturbed.found("straight").lock
-        assert {stage: entry["outs"] for stage, entry in lock.items()} == {
-            stage: entry["outs"] for stage, entry in flows.items()
-        }
+        for flow, name in (("rlhf", "calm"), ("dpo", "straight")):
+            write_yaml(
+                params, read_yaml(params) | {"flows": {known: [flow] * (known == flow) for known in ("rlhf", "dpo")}}
+            )
+            undisturbed.dvc("repro")
+            lock, record = read_lock((undisturbed.path / "dvc.lock").read_text()), undisturbed.found(name).lock
+            assert {stage: lock[stage]["outs"] for stage in record} == {
+                stage: record[stage]["outs"] for stage in record
+            }
     finally:
         undisturbed.git("checkout", "--quiet", ".")
         undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")

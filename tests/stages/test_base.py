@@ -12,9 +12,10 @@ from stemma.models.tokenizer import load_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Demonstration, Document, Message
 from stemma.stage.door import Stage
+from stemma.training.base_settings import BaseConfig
 from stemma.training.checkpoints import load_checkpoint
 from stemma.training.from_scratch import new_model
-from tasks.base import BaseConfig, make_base
+from tasks.base import make_base
 from tests.breaking import weight_broken_by_step
 from tests.killing import finish, kill_after, stop_after
 from tests.tiny import MACHINE, NAMES, TOWNS, conversation, tiny_artifact, tiny_stage

@@ -1,6 +1,7 @@
 import gzip
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,12 +10,16 @@ from typing import Any
 
 import pytest
 
-from stemma.records.json_file import read_json
+from stemma.models.chat import encode_prompts
+from stemma.models.hub import content_digest
+from stemma.models.tokenizer import load_tokenizer, save_tokenizer
+from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison, Demonstration, Document, Prompt, Reject
 from stemma.stage.door import run_stage
 from stemma.stage.manifest import verify_manifest
 from tasks.data import DataConfig, prepare_data
+from tests.tiny import tiny_artifact
 
 Project = Callable[..., Path]
 WORLD = {
@@ -27,6 +32,7 @@ WORLD = {
     "train_prompts": 40,
 }
 DATA = Path("artifacts/data")
+ROLES = ("user", "assistant")
 
 
 def run() -> None:
@@ -165,10 +171,109 @@ def test_no_usable_row_stops_the_run(project: Project, capsys: pytest.CaptureFix
     assert "(first: rows.jsonl:1)" in told
 
 
-def test_too_many_rejects_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_too_many_rejects_stop_the_run_and_the_list_of_them_is_kept(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = project(data={"files": ["inputs/data/rows.jsonl"]})
     write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"text": "a"}, {"text": ""}])
-    assert "1 of 2 rows (50.0%) were rejected, more than data.max_rejected_share 0.05" in fails(capsys)
+    told = fails(capsys)
+    assert "1 of 2 rows (50.0%) were rejected, more than data.max_rejected_share 0.05" in told
+    kept = Path(told.strip().rpartition("All rejected rows: ")[2])
+    assert read_rows(kept, Reject) == [Reject(file="rows.jsonl", line=2, field="text", reason="is empty")]
+
+
+def rows_of(asked: dict[int, str]) -> list[dict[str, Any]]:
+    """Sixty pairs about numbers, some of them with another question."""
+    return [{"prompt": asked.get(n, f"q {n}"), "chosen": "yes", "rejected": "no"} for n in range(60)]
+
+
+def test_rows_longer_than_the_base_from_scratch_can_hold_are_rejected_in_every_split(project: Project) -> None:
+    data = {"files": ["inputs/data/rows.jsonl"], "answer_tokens": 8, "max_rejected_share": 1.0}
+    folder = project(data=data, base={"vocab_size": 300})
+    long = {n: " ".join(f"{n}x{word}" for word in range(60)) for n in range(20)}
+    tight = {20: "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234"}
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", rows_of(long | tight))
+    run()
+    rejects = read_rows(DATA / "rejects.jsonl", Reject)
+    assert [(reject.file, reject.line) for reject in rejects] == [("rows.jsonl", n + 1) for n in range(21)]
+    assert re.fullmatch(r"does not fit base.context 64 with its prompt: \d+ tokens", rejects[0].reason)
+    assert re.fullmatch(
+        r"leaves no room for an answer of data.answer_tokens 8 in base.context 64: \d+ tokens", rejects[20].reason
+    )
+    report = read_json(DATA / "report.json")
+    assert sum(report["comparisons"].values()) == 39
+    assert report["tokens"]["limit"] == "base.context 64"
+    tokenizer = load_tokenizer(DATA / "tokenizer")
+    for row in read_rows(DATA / "comparisons.jsonl", Comparison):
+        assert len(encode_prompts(tokenizer, [row.prompt])[0]) + 8 <= 64
+
+
+def test_too_many_rows_that_are_too_long_stop_the_run_with_the_setting_that_helps(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project(data={"files": ["inputs/data/rows.jsonl"], "max_tokens": 32})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", rows_of({n: "long " * 5 + str(n) * 9 for n in range(30)}))
+    told = fails(capsys)
+    assert "leaves no room for an answer of data.answer_tokens 24 in data.max_tokens 32: " in told
+    assert "for rows that are too long raise base.context, or set data.too_long to drop_turns" in told
+
+
+def test_conversations_that_are_too_long_lose_their_oldest_turns_where_that_is_asked(project: Project) -> None:
+    settings = {"files": ["inputs/data/rows.jsonl"], "too_long": "drop_turns", "max_rejected_share": 1.0}
+    folder = project(data=settings)
+    turns = [("old " * 20, "older " * 20), ("new", "newer")]
+    said = [{"role": role, "content": text} for turn in turns for role, text in zip(ROLES, turn, strict=True)]
+    rows = [
+        {"messages": [*said, {"role": "user", "content": f"q {n}"}, {"role": "assistant", "content": "a"}]}
+        for n in range(40)
+    ]
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", rows)
+    run()
+    assert read_rows(DATA / "rejects.jsonl", Reject) == []
+    prompts = read_rows(DATA / "prompts.jsonl", Prompt)
+    assert {tuple(message.content for message in prompt.messages[:-1]) for prompt in prompts} == {("new", "newer")}
+    assert len({prompt.split for prompt in prompts}) == 1  # they began alike, and are kept together
+
+
+def test_what_a_fetched_base_cannot_read_is_rejected(project: Project) -> None:
+    folder = project()
+    model = tiny_artifact(folder / "model")
+    template = "{% if messages[0].role == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+    tokenizer = load_tokenizer(model)
+    tokenizer.chat_template = template + str(tokenizer.chat_template)
+    save_tokenizer(tokenizer, model)
+    base = {"source": "folder", "model": str(model), "revision": content_digest(model)}
+    project(data={"files": ["inputs/data/rows.jsonl"], "max_rejected_share": 1.0}, base=base)
+    system = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "where ?"}]
+    refused: list[dict[str, Any]] = [{"prompt": system, "completion": "there"}, {"text": "a text that nobody reads"}]
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [*rows_of({}), *refused])
+    run()
+    assert [(row.line, row.field, row.reason) for row in read_rows(DATA / "rejects.jsonl", Reject)] == [
+        (61, "prompt", "is refused by the base model's chat template: System role not supported"),
+        (62, "text", "is read by no stage, because base.source is folder: only a base from scratch learns texts"),
+    ]
+    assert not (DATA / "tokenizer").exists()
+
+
+def test_a_base_that_cannot_be_loaded_stops_the_run_before_anything_trains(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project()
+    model = tiny_artifact(folder / "model")
+    config = read_json(model / "config.json")
+    write_json(model / "config.json", config | {"quantization_config": {"quant_method": "gptq"}})
+    base = {"source": "folder", "model": str(model), "revision": content_digest(model)}
+    project(data={"files": ["inputs/data/rows.jsonl"]}, base=base)
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", rows_of({}))
+    assert "model is quantised (gptq), and plain weights are needed: take the repository" in fails(capsys)
+
+
+def test_prompts_alone_give_a_base_from_scratch_nothing_to_learn(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project(data={"files": ["inputs/data/rows.jsonl"]})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"prompt": f"q {n}"} for n in range(20)])
+    assert "there is nothing to pre-train on: add such rows to data.files, or set base.source to hub" in fails(capsys)
 
 
 def test_prompts_that_are_all_held_out_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

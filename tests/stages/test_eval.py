@@ -1,4 +1,3 @@
-import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,7 +77,6 @@ def test_both_policies_are_judged_on_the_test_prompts_in_both_modes(root: Path) 
     answers = read_rows(output / "answers.jsonl", SideBySide)
     assert len(answers) == 10 * 3 + 10
     assert {row.prompt_id.split("-")[0] for row in answers} == {"test", "unknown", "harmful"}
-    assert json.loads((output / "plots.json").read_text("utf-8"))
     assert "# PPO against SFT" in (output / "report.md").read_text("utf-8")
 
 

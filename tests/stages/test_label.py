@@ -322,3 +322,18 @@ def test_verdicts_that_decide_nothing_stop_the_run(project: Project, capsys: pyt
     made_by_people(project)
     labelled([said(0, "tie"), said(1, "skip")])
     assert "none of 2 judged pairs gives a comparison" in fails(capsys)
+
+
+def test_labels_take_from_the_sample_which_answer_was_cut(project: Project) -> None:
+    """The verdicts do not say so, as those of a batch of before, and of another tool's file, do not."""
+    made_by_people(project)
+    rows = read_rows(SAMPLE / "responses.jsonl", Response)
+    write_rows(SAMPLE / "responses.jsonl", [row.model_copy(update={"finished": row.text != "yes"}) for row in rows])
+    write_manifest(SAMPLE, "sample", {"data": DATA})
+    judged([])
+    labelled([said(0, "first"), said(1, "first", turned=True)])
+    run()
+    ends = [(row.chosen, row.chosen_finished, row.rejected, row.rejected_finished) for row in labels()]
+    assert ends == [("yes", False, "no", True), ("no", True, "yes", False)]
+    verdicts = read_rows(LABEL / "verdicts.jsonl", Verdict)
+    assert [(row.first_finished, row.second_finished) for row in verdicts] == [(False, True), (True, False)]

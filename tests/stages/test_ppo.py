@@ -26,12 +26,13 @@ from tests.tiny_reward import partial_artifact, tiny_reward_artifact
 PROJECT = Path(__file__).parents[2]
 INPUTS = ("data", "sft", "judge", "reward")
 CONFIG = PpoConfig(
-    updates=3, rollouts=4, minibatches=2, max_new_tokens=4, learning_rate=1e-3, checkpoint_every=1,
-    watch=WatchSettings(every=2),
+    updates=3, rollouts=4, minibatches=2, max_new_tokens=4, learning_rate=1e-3, value_learning_rate=1e-3,
+    checkpoint_every=1, watch=WatchSettings(every=2),
 )  # fmt: skip
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 METRICS = {
     "objective/kl",
+    "objective/kl_exact",
     "objective/kl_k3",
     "objective/entropy",
     "objective/scores",
@@ -39,11 +40,13 @@ METRICS = {
     "policy/loss",
     "policy/clip_fraction",
     "policy/approx_kl",
+    "policy/first_log_ratio",
     "policy/grad_norm",
     "value/loss",
     "value/clip_fraction",
     "value/explained_variance",
     "value/grad_norm",
+    "value/learning_rate",
     "response/length",
     "response/finished",
     "learning_rate",
@@ -55,8 +58,8 @@ METRICS = {
     "watch/entropy",
 }
 HACKED = PpoConfig(
-    updates=30, rollouts=64, minibatches=2, max_new_tokens=4, learning_rate=1e-2, kl_coef=0, missing_eos_penalty=0,
-    checkpoint_every=1, watch=WatchSettings(every=2, patience=2, kl_budget=1e6),
+    updates=30, rollouts=64, minibatches=2, max_new_tokens=4, learning_rate=1e-2, value_learning_rate=1e-2, kl_coef=0,
+    missing_eos_penalty=0, checkpoint_every=1, watch=WatchSettings(every=2, patience=2, kl_budget=1e6),
 )  # fmt: skip
 """Updates enough to learn to end each answer at once."""
 KILLED_RUN = """

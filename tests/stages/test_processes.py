@@ -22,7 +22,7 @@ from tests.stages.conftest import Project
 
 ROOT = Path(__file__).parents[2]
 ONE = MachineConfig()
-SHARDINGS = {name: MachineConfig(processes=2, sharding=name) for name in ("none", "zero2", "zero3")}
+SHARDINGS = {name: MachineConfig(processes=2, sharding=name) for name in ("none", "zero1", "zero2", "zero3")}
 LAUNCH = """
 import sys
 from pathlib import Path
@@ -86,7 +86,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_weights_that_were_sharded_are_saved_whole_and_in_32_bits(root: Path) -> None:
-    for sharding in ("zero2", "zero3"):
+    for sharding in ("zero1", "zero2", "zero3"):
         saved = weights_of(output(root, SHARDINGS[sharding], "sft_short"))
         assert all(weight.dtype == torch.float32 and weight.numel() for weight in saved.values())
 
@@ -146,7 +146,7 @@ def test_where_one_is_killed_it_tells_and_leaves_nobody_at_work_and_goes_on(root
 
 
 def test_ppo_refuses_what_it_cannot_share(root: Path) -> None:
-    with pytest.raises(SettingsError, match=r"ppo takes no machine\.sharding=zero3: .* Set it to zero2"):
+    with pytest.raises(SettingsError, match=r"ppo takes no machine\.sharding=zero3: .* Set it to zero1"):
         do(root, SHARDINGS["zero3"], "ppo")
     with pytest.raises(SettingsError, match=r"a minibatch of ppo has 4 responses .* machine\.processes \(5\)"):
         do(root, MachineConfig(processes=5), "ppo")

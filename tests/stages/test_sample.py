@@ -27,10 +27,11 @@ def answers(stage: Stage) -> list[Response]:
     return read_rows(stage.output / "responses.jsonl", Response)
 
 
-def test_every_prompt_but_the_judges_is_answered_as_often_as_told(tmp_path: Path) -> None:
+def test_every_prompt_is_answered_as_often_as_told(tmp_path: Path) -> None:
     stage = stage_with(tmp_path, PROMPTS)
     sample_answers(CONFIG, stage)
-    asked = [prompt.id for prompt in PROMPTS if prompt.split != "judge"]
+    splits = ("train", "judge", "validation", "test")
+    asked = [prompt.id for split in splits for prompt in PROMPTS if prompt.split == split]
     assert [(row.prompt_id, row.index) for row in answers(stage)] == [(name, i) for name in asked for i in range(2)]
     pairs = zip(answers(stage)[::2], answers(stage)[1::2], strict=True)
     assert any(one.text != other.text for one, other in pairs)
@@ -39,7 +40,7 @@ def test_every_prompt_but_the_judges_is_answered_as_often_as_told(tmp_path: Path
 def test_the_first_so_many_prompts_of_a_split_are_taken() -> None:
     config = SampleConfig(train_prompts=2, held_out_prompts=1)
     assert [prompt.id for prompt in chosen_prompts(PROMPTS, config)] == [
-        "train-bok", "train-dari", "validation-bok", "test-bok"
+        "train-bok", "train-dari", "judge-bok", "validation-bok", "test-bok"
     ]  # fmt: skip
 
 

@@ -24,7 +24,8 @@ def statements(example: Example) -> dict[Statement, Details]:
     if example.prompt is not None:
         found["prompt", prompt] = _details(_flat("row", example.origin))
     for answer in example.answers:
-        _add(found, ("answer", prompt, answer.text), _flat("answer", answer.origin))
+        cut = {} if answer.finished else {"answer's finished": False}
+        _add(found, ("answer", prompt, answer.text), {**cut, **_flat("answer", answer.origin)})
     if example.target is not None:
         found[_IMITATED, prompt, example.target] = {}
     for pair in example.pairs():

@@ -23,6 +23,8 @@ def verdicts_of(example: Example, prompt_id: str) -> Iterator[Verdict]:
             judge=opinion.judge,
             first=pair.first.text,
             second=pair.second.text,
+            first_finished=pair.first.finished,
+            second_finished=pair.second.finished,
             choice=pair.choice,
             probability=pair.probability,
             strength=opinion.strength,
@@ -45,7 +47,10 @@ def compared(comparisons: Iterable[Comparison]) -> list[Example]:
         Example(
             form=FORM,
             prompt=row.prompt,
-            answers=(Answer(text=row.chosen), Answer(text=row.rejected)),
+            answers=(
+                Answer(text=row.chosen, finished=row.chosen_finished),
+                Answer(text=row.rejected, finished=row.rejected_finished),
+            ),
             opinions=(
                 Opinion(
                     ranking=((0,), (1,)),
@@ -69,16 +74,21 @@ def _subject(verdict: Verdict) -> str:
 
 
 def _example(prompt: Conversation, verdicts: list[Verdict]) -> Example:
-    texts: dict[str, Origin | None] = {}
+    answers: dict[str, Answer] = {}
     for verdict in verdicts:
-        for part, text in (("first", verdict.first), ("second", verdict.second)):
+        both = (
+            ("first", verdict.first, verdict.first_finished),
+            ("second", verdict.second, verdict.second_finished),
+        )
+        for part, text, finished in both:
             told = (verdict.origin or {}).get(part)
-            texts.setdefault(text, told if isinstance(told, dict) else None)
+            origin = told if isinstance(told, dict) else None
+            answers.setdefault(text, Answer(text=text, finished=finished, origin=origin))
     return Example(
         form=FORM,
         prompt=prompt,
-        answers=tuple(Answer(text=text, origin=origin) for text, origin in texts.items()),
-        opinions=tuple(_opinion(list(texts), group) for group in _by_opinion(verdicts)),
+        answers=tuple(answers.values()),
+        opinions=tuple(_opinion(list(answers), group) for group in _by_opinion(verdicts)),
     )
 
 

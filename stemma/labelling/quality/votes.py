@@ -56,6 +56,13 @@ class VotedPair:
         return one, other
 
     @cached_property
+    def finished(self) -> tuple[bool, bool]:
+        """Whether each of the two came to its end, in the pair's order."""
+        verdict = self.verdicts[0]
+        first, second = verdict.first_finished, verdict.second_finished
+        return (first, second) if verdict.first == self.answers[0] else (second, first)
+
+    @cached_property
     def votes(self) -> tuple[Vote, ...]:
         """One vote a labeller; who only skipped has none."""
         given: dict[Labeller, list[tuple[Choice, float]]] = {}
@@ -87,8 +94,8 @@ def gather(verdicts: Iterable[Verdict], weights: Mapping[str, float] | None = No
 
     `weights` holds the weight of a vote by the labeller's kind; 1 where it is not named.
     """
-    groups: dict[tuple[str, str, str], list[Verdict]] = {}
+    groups: dict[object, list[Verdict]] = {}
     for verdict in verdicts:
-        one, other = sorted((verdict.first, verdict.second))
-        groups.setdefault((verdict.prompt_id, one, other), []).append(verdict)
+        answers = ((verdict.first, verdict.first_finished), (verdict.second, verdict.second_finished))
+        groups.setdefault((verdict.prompt_id, *sorted(answers)), []).append(verdict)
     return [VotedPair(tuple(group), weights or {}) for group in groups.values()]

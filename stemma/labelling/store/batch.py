@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -31,11 +31,15 @@ class NewItem:
     """Items with more of it are shown first."""
     origin: Origin | None = None
     """What else is known of the item; every verdict on it carries this along."""
+    finished: tuple[bool, ...] = ()
+    """Which of the answers came to their end; empty means all. An answer that did not was cut at a length limit."""
 
     def content(self) -> dict[str, object]:
-        """All of it but gold and priority, as JSON."""
+        """All of it but gold and priority, as JSON; `finished` where an answer was cut."""
         prompt = [message.model_dump() for message in self.prompt]
-        return {"prompt_id": self.prompt_id, "prompt": prompt, "answers": list(self.answers), "origin": self.origin}
+        cut = {} if all(self.finished) else {"finished": list(self.finished)}
+        answers = list(self.answers)
+        return {"prompt_id": self.prompt_id, "prompt": prompt, "answers": answers, "origin": self.origin, **cut}
 
 
 @dataclass(frozen=True)
@@ -69,11 +73,11 @@ class NewBatch:
         self.digest()
 
     def digest(self) -> str:
-        """A sha256 of all of it.
+        """A sha256 of all of it but which answers are finished: a batch made before that was recorded is the same one.
 
         Raises LabelError where an origin or a number is no JSON.
         """
-        items = [(item.content(), item.gold, item.priority) for item in self.items]
+        items = [(replace(item, finished=()).content(), item.gold, item.priority) for item in self.items]
         told = (self.id, self.guidelines, self.form, self.overlap, self.source, self.gold_share, items)
         try:
             text = json.dumps(told, sort_keys=True, allow_nan=False)
@@ -87,6 +91,8 @@ class NewBatch:
             raise LabelError(f"batch {self.id}, item {number}: the prompt has no turns")
         if not 2 <= len(item.answers) <= most:
             raise LabelError(f"batch {self.id}, item {number}: {len(item.answers)} answers; it takes 2 to {most}")
+        if item.finished and len(item.finished) != len(item.answers):
+            raise LabelError(f"batch {self.id}, item {number}: `finished` must have an entry for each answer")
         if item.gold is not None and not 0 <= item.gold < len(item.answers):
             raise LabelError(f"batch {self.id}, item {number}: gold is {item.gold}, which is no answer's index")
 

@@ -61,12 +61,15 @@ def _verdicts(batch_id: str, content: dict[str, Any], opinion: Opinion) -> Itera
         origin["adjudication"] = True
     if opinion.ranking is not None:
         origin["ranking"] = [list(group) for group in opinion.ranking]
+    finished = content.get("finished") or [True] * len(content["answers"])
     for first, second, choice in _pairs(opinion):
         yield Verdict(
             prompt_id=content["prompt_id"],
             annotator=opinion.annotator,
             first=content["answers"][first],
             second=content["answers"][second],
+            first_finished=finished[first],
+            second_finished=finished[second],
             choice=choice,
             strength=opinion.strength,
             note=opinion.note,

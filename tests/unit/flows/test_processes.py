@@ -32,10 +32,15 @@ def test_a_batch_that_does_not_divide_is_told_at_the_start() -> None:
         check_shares(settings(3), "dpo")
 
 
-def test_ppo_takes_no_sharded_weights_and_dpo_does() -> None:
-    check_shares(settings(2, "zero3"), "dpo")
-    with pytest.raises(SettingsError, match=r"ppo takes no machine\.sharding=zero3"):
-        check_shares(settings(2, "zero3"), "ppo")
+@pytest.mark.parametrize(
+    ("sharding", "reason"), [("zero2", r".*and not the gradients\. "), ("zero3", ".*every layer's weights.*")]
+)
+def test_ppo_shards_the_optimizers_state_alone_and_dpo_more(sharding: str, reason: str) -> None:
+    for policy in ("ppo", "dpo"):
+        check_shares(settings(2, "zero1"), policy)
+    check_shares(settings(2, sharding), "dpo")
+    with pytest.raises(SettingsError, match=rf"ppo takes no machine\.sharding={sharding}: {reason}Set it to zero1"):
+        check_shares(settings(2, sharding), "ppo")
 
 
 def test_a_stage_takes_as_many_gpus_as_it_trains_in_processes() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from mlflow.server.security_utils import get_default_allowed_hosts, is_allowed_host_header
 
+from flows.service.database import CONNECTION, NAMES_ONE, PREFIXES, prefect_database
 from flows.service.services import Service, Wanted, servers
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -55,3 +56,18 @@ def test_the_address_of_the_database_is_no_word_of_the_command(monkeypatch: pyte
     service = mlflow("127.0.0.1")
     assert not [word for word in service.command if "secret" in word]
     assert service.environment["MLFLOW_BACKEND_STORE_URI"] == address
+
+
+def test_prefect_keeps_its_records_in_the_project(tmp_path: Path) -> None:
+    """Its own default is one file of the user's, which all clones shared."""
+    files = []
+    for clone in (tmp_path / "one", tmp_path / "two"):
+        prefect = next(service for service in servers(clone, Wanted()) if service.name == "prefect")
+        files.append(prefect.environment[CONNECTION])
+    assert files == [f"sqlite+aiosqlite:///{tmp_path}/{clone}/prefect.db" for clone in ("one", "two")]
+
+
+@pytest.mark.parametrize("name", [prefix + name for prefix in PREFIXES for name in NAMES_ONE])
+def test_a_database_that_the_environment_names_is_heeded(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "postgresql+asyncpg://db/prefect")
+    assert not prefect_database(ROOT)

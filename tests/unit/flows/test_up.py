@@ -57,7 +57,7 @@ def test_an_address_that_is_not_this_machines(tmp_path: Path, ports: tuple[int, 
 
 
 def test_a_port_of_ipv6(tmp_path: Path, taken: int, ports: tuple[int, int, int]) -> None:
-    with pytest.raises(ServiceError, match=f"port {taken} on ::1 is in use; choose another with --mlflow-port PORT"):
+    with pytest.raises(ServiceError, match=f"port {taken} on ::1 is in use.*; choose another with --mlflow-port PORT"):
         up(tmp_path, Wanted("::1", ports[0], taken, ports[2]))
 
 

@@ -62,3 +62,17 @@ def test_labels_come_in_the_order_of_their_pairs() -> None:
     rows = comparisons_of(aggregate(pairs, "dawid_skene"), PROMPTS, soft=True)
     assert [row.rejected for row in rows] == ["z", "y", "x"]
     assert {row.probability for row in rows} == {0.8}
+
+
+def test_a_label_says_which_answer_was_cut_whichever_was_shown_first() -> None:
+    one = label(verdict("ann", "first", second_finished=False))
+    turned = label(verdict("ann", "first", first="b", second="a", first_finished=False))
+    assert one is not None
+    assert (one.chosen, one.chosen_finished, one.rejected, one.rejected_finished) == ("a", True, "b", False)
+    assert turned is not None
+    assert (turned.chosen, turned.chosen_finished, turned.rejected_finished) == ("b", False, True)
+
+
+def test_a_text_that_ended_and_the_same_text_cut_are_two_answers() -> None:
+    both = gather([verdict("ann", "first"), verdict("ben", "second", second_finished=False)])
+    assert [pair.finished for pair in both] == [(True, True), (True, False)]

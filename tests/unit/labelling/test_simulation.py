@@ -110,3 +110,13 @@ def test_a_verdict_depends_on_its_pair_and_not_on_the_others() -> None:
     everybody = (EXACT, CONTRARY, AnnotatorConfig(name="unsure", noise=0.5))
     pairs = [pair(n, REFUSAL) for n in range(30)]
     assert judge(pairs, *everybody)[10:] == judge(pairs[10:], *everybody)
+
+
+def test_verdicts_and_labels_carry_which_answer_was_cut() -> None:
+    cut = Response(prompt_id="0", index=1, text="i do not", finished=False)
+    shown = pair(0)
+    judged = judge([Pair(shown.prompt, shown.first, cut), Pair(shown.prompt, cut, shown.first)], EXACT)
+    said = [(one.verdicts[0].first_finished, one.verdicts[0].second_finished) for one in judged]
+    assert said == [(True, False), (False, True)]
+    assert [(row.chosen_finished, row.rejected_finished) for row in labels_of(judged)] == [(True, False)] * 2
+    assert tally_errors(judged, labels_of(judged))["labels"] == {"pairs": 2, "wrong": 0, "wrong_share": 0.0}

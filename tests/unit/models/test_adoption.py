@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from stemma.config import LoraConfig
 from stemma.errors import ArtifactError
 from stemma.models.adoption import adopt, fit_model, fit_tokenizer
 from stemma.models.chat import encode_answers, encode_prompts, render_prompt
+from stemma.models.load_errors import translate_load_errors
 from stemma.models.policy import load_policy, save_policy
 from stemma.models.scalar import load_scalar_model, save_scalar_model, token_values, trainable_scalar_model
 from stemma.models.tokenizer import CHAT_TEMPLATE, PAD
@@ -130,6 +132,57 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
     own = '"auto_map": {"AutoConfig": "own.Config", "AutoModelForCausalLM": "own.Model"}, "model_type": "own"'
     (tmp_path / "config.json").write_text(config.replace('"model_type": "llama"', own))
     (tmp_path / "own.py").write_text(f"from pathlib import Path\nPath({str(tmp_path / 'ran')!r}).touch()\n")
-    with pytest.raises(ArtifactError, match="not a causal language model that transformers can load"):
+    with pytest.raises(ArtifactError, match=r"architecture 'own', .* and whose own code is never run"):
         adopt(tmp_path)
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({"quantization_config": {"quant_method": "awq"}}, r"m is quantised \(awq\), and plain weights are needed"),
+        ({"model_type": "martian"}, r"m is of architecture 'martian', which transformers [\d.]+ does not have: take a"),
+        ({"model_type": "t5"}, r"m is not a causal language model that transformers [\d.]+ can load: Unrecognized"),
+        ({"hidden_size": "wide"}, r"m is not a causal language model that transformers [\d.]+ can load: "),
+    ],
+)
+def test_a_model_that_cannot_be_loaded_is_told_in_one_message(
+    config: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    save_policy(tiny_model(tiny_tokenizer()), tiny_tokenizer(), tmp_path)
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | config))
+    with pytest.raises(ArtifactError, match=told):
+        adopt(tmp_path, "m")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            ImportError("sentencepiece is required.\npip install it"),
+            "needs a Python package .*: sentencepiece is required. Ins",
+        ),
+        (ValueError("pass `trust_remote_code=True` to run it"), "can load: the model needs Python code from its own"),
+        (RuntimeError("size mismatch for wte"), "can load: size mismatch for wte. Take another model."),
+    ],
+)
+def test_errors_of_the_libraries_become_one_message_without_their_advice(error: Exception, told: str) -> None:
+    with pytest.raises(ArtifactError, match=told) as caught, translate_load_errors("a model"):
+        raise error
+    assert "trust_remote_code" not in str(caught.value)
+
+
+def test_the_fetched_generation_config_is_replaced_whole(tmp_path: Path) -> None:
+    model: Any = LlamaForCausalLM(LlamaConfig(**GROUPED))
+    model.generation_config.update(
+        do_sample=True, min_p=0.2, top_k=5, suppress_tokens=[7], bad_words_ids=[[8]], sequence_bias=[[[9], -5.0]],
+        repetition_penalty=1.3, forced_eos_token_id=4, eos_token_id=[4, 9],
+    )  # fmt: skip
+    model.save_pretrained(tmp_path / "fetched")
+    TOKENIZER.save_pretrained(tmp_path / "fetched")
+    adopted, tokenizer = adopt(tmp_path / "fetched")
+    save_policy(adopted, tokenizer, tmp_path / "base")
+    written = json.loads((tmp_path / "base" / "generation_config.json").read_text(encoding="utf-8"))
+    assert set(written) - {"transformers_version", "_from_model_config"} == {"eos_token_id", "pad_token_id"}
+    assert written["eos_token_id"] == tokenizer.eos_token_id

@@ -11,8 +11,10 @@ from stemma.config import LoraConfig, MachineConfig
 from stemma.errors import ArtifactError
 from stemma.models.batching import pad_right
 from stemma.models.scalar import (
+    ScalarHead,
     load_scalar_model,
     save_scalar_model,
+    scalar_model_to_go_on,
     sequence_scores,
     token_values,
     trainable_scalar_model,
@@ -20,6 +22,7 @@ from stemma.models.scalar import (
 from stemma.models.scoring import score_rows
 from stemma.models.tokenizer import load_tokenizer
 from stemma.sampling.prompts import pad_left
+from stemma.training.ppo_models import trainable_value_model
 from tests.tiny import MACHINE, tiny_artifact
 from tests.tiny_reward import tiny_reward_artifact
 
@@ -95,6 +98,63 @@ def test_the_head_keeps_32_bits_over_a_16_bit_trunk(tmp_path: Path) -> None:
     assert (half.dtype, half.score.weight.dtype) == (torch.bfloat16, torch.float32)
     full = score_rows(load_scalar_model(reward, MACHINE), ROWS, 3)
     assert score_rows(half, ROWS, 3) == pytest.approx(full, abs=0.1)
+
+
+def scorers(folder: Path) -> dict[str, Any]:
+    """Scalar models as they are used and as they learn, whole and under adapters."""
+    sft = tiny_artifact(folder / "sft")
+    reward = tiny_reward_artifact(folder / "reward", sft)
+    bf16 = MachineConfig(precision="bf16", threads=1)
+    return {
+        "reward model": load_scalar_model(reward, bf16),
+        "value model": scalar_model_to_go_on(reward, bf16),
+        "value model under adapters": trainable_value_model(reward, bf16, "lora", LORA),
+        "new reward model": randomized(trainable_scalar_model(sft, bf16, "full", LORA)),
+        "new reward model under adapters": randomized(trainable_scalar_model(sft, bf16, "lora", LORA)),
+    }
+
+
+def randomized(model: Any) -> Any:
+    for name, parameter in model.named_parameters():
+        if ".score." in f".{name}":
+            torch.nn.init.normal_(parameter, generator=torch.Generator().manual_seed(0))
+    return model
+
+
+def test_the_head_computes_in_32_bits_under_autocast(tmp_path: Path) -> None:
+    ids, mask = pad_right(ROWS, 0, CPU)
+    for name, model in scorers(tmp_path).items():
+        heads = [module for key, module in model.named_modules() if isinstance(module, ScalarHead)]
+        seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+        for head in heads:
+            head.register_forward_hook(lambda _, given, made, seen=seen: seen.append((given[0], made)))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            ours = token_values(model, ids, mask)
+            trl = model(input_ids=ids, attention_mask=mask).logits  # as TRL's trainer calls it
+        weight = next(module.weight for module in heads if module.weight.requires_grad or len(heads) == 1)
+        for hidden, made in seen:
+            assert made.dtype == torch.float32, name
+            assert_close(made, hidden.float() @ weight.float().T, rtol=1e-6, atol=1e-6, msg=name)
+        assert ours.dtype == trl.dtype == torch.float32, name
+        assert not ours.equal(ours.bfloat16().float()), name  # finer than 16 bits tell
+
+
+def test_the_heads_gradient_is_in_32_bits_under_autocast(tmp_path: Path) -> None:
+    ids, mask = pad_right(ROWS, 0, CPU)
+    for name, model in scorers(tmp_path).items():
+        if name == "reward model":  # frozen
+            continue
+        (head,) = (m for m in model.modules() if isinstance(m, ScalarHead) and m.weight.requires_grad)
+        seen: list[torch.Tensor] = []
+        head.register_forward_hook(lambda _, given, __, seen=seen: seen.append(given[0].detach()))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            values = token_values(model, ids, mask)
+        slopes = torch.linspace(0.9, 1.1, values.numel()).view_as(values)
+        torch.autograd.backward(values, slopes)
+        gradient: Any = head.weight.grad
+        assert_close(gradient[0], (slopes.unsqueeze(-1) * seen[0].float()).sum((0, 1)), rtol=1e-5, atol=1e-5)
+        trunk = [p.grad for key, p in model.named_parameters() if p.requires_grad and "score" not in key]
+        assert all(grad is not None and grad.isfinite().all() for grad in trunk), name
 
 
 def test_a_policy_is_not_taken_for_a_reward_model(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from stemma.errors import DataError
-from stemma.records.reading import Limits, Reading, read_files
+from stemma.records.fault import RowFault
+from stemma.records.reading import read_files
 from stemma.records.types import Reject
 
 
@@ -14,31 +15,26 @@ def write(folder: Path, name: str, rows: list[Any]) -> dict[str, Path]:
     return {name: folder / name}
 
 
-def read(paths: dict[str, Path], max_prompt_chars: int = 20) -> Reading:
-    return read_files(paths, Limits(max_prompt_chars, max_answer_chars=30))
+read = read_files
 
 
 def test_rejected_rows_are_kept_with_their_place(tmp_path: Path) -> None:
-    reading = read(write(tmp_path, "rows.jsonl", [{"prompt": "hi"}, {"prompt": ""}, {"prompt": "x" * 21}]))
-    assert reading.rejects == [
-        Reject(file="rows.jsonl", line=2, field="prompt", reason="is empty"),
-        Reject(
-            file="rows.jsonl",
-            line=3,
-            field="prompt",
-            reason="is longer than data.max_prompt_chars 20: 21 characters",
-        ),
-    ]
-    assert reading.files == {"rows.jsonl": {"rows": 3, "rejected": 2, "taken": {"prompt": 1}}}
+    reading = read(write(tmp_path, "rows.jsonl", [{"prompt": "hi"}, {"prompt": ""}]))
+    assert reading.rejects == [Reject(file="rows.jsonl", line=2, field="prompt", reason="is empty")]
+    assert reading.files == {"rows.jsonl": {"rows": 2, "rejected": 1, "taken": {"prompt": 1}}}
 
 
-def test_answers_that_are_too_long_are_named_by_their_field(tmp_path: Path) -> None:
-    long = {"prompt": "hi", "chosen": "yes", "rejected": "n" * 31}
-    reading = read(write(tmp_path, "rows.jsonl", [long, {"prompt": "hi", "completion": "y" * 31}]))
-    assert [(reject.field, reject.reason) for reject in reading.rejects] == [
-        ("answer", "is longer than data.max_answer_chars 30: 31 characters"),
-        ("answer", "is longer than data.max_answer_chars 30: 31 characters"),
+def test_a_row_that_was_taken_can_be_rejected_later(tmp_path: Path) -> None:
+    one = write(tmp_path, "one.jsonl", [{"prompt": "a"}, {"prompt": ""}, {"prompt": "b"}])
+    reading = read(one | write(tmp_path, "other.jsonl", [{"prompt": "c"}, {"prompt": "d"}]))
+    reading.reject({0: RowFault("prompt", "is too long"), 2: RowFault("prompt", "is too long")})
+    assert [(r.file, r.line, r.reason) for r in reading.rejects] == [
+        ("one.jsonl", 1, "is too long"),
+        ("one.jsonl", 2, "is empty"),
+        ("other.jsonl", 1, "is too long"),
     ]
+    assert reading.places == [("one.jsonl", 3), ("other.jsonl", 2)]
+    assert reading.files["one.jsonl"] == {"rows": 3, "rejected": 2, "taken": {"prompt": 1}}
 
 
 def test_a_line_that_is_not_json_is_rejected_alone(tmp_path: Path) -> None:

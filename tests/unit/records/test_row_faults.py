@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stemma.records.fault import RowFault
-from stemma.records.recognition import read_example
+from stemma.records.recognition import form_named, read_as, read_example
 
 USER = {"role": "user", "content": "hi"}
 ANSWER = {"role": "assistant", "content": "hello"}
@@ -20,14 +20,12 @@ HH = "\n\nHuman: hi\n\nAssistant: hello"
 
 FAULTS: list[tuple[Any, str, str]] = [
     ("a text", "(row)", "is not an object with fields"),
-    ({}, "(fields)", "are of no known form: nothing; known forms are text, prompt, prompt+completion, messages, "),
+    ({}, "(fields)", "are of no known form: nothing; "),
     ({"instruction": "a", "input": "", "result": "b"}, "(fields)", "are of no known form: input+instruction+result; "),
     ({"prompt": "a", "completion": "b", "label": False}, "(fields)", "no known form: completion+label+prompt; "),
-    (
-        {"prompt": "hi", "id": 7},
-        "(fields)",
-        "name the form with --format, or fields to leave out in data.ignored_fields",
-    ),
+    ({"prompt": "a", "completion": "b", "label": False}, "(fields)", "label may say how good an answer is, so the row"),
+    ({"prompt": "a", "completion": "b", "Score": 1}, "(fields)", "make pairs of chosen and rejected answers"),
+    ({"prompt": "hi", "id": 7}, "(fields)", "such as an id, can be left out with data.ignored_fields, and"),
     ({"text": 5}, "text", "must be a text: it is a number"),
     ({"text": {}}, "text", "must be a text: it is an object"),
     ({"text": []}, "text", "must be a text: it is a list"),
@@ -137,3 +135,26 @@ def test_a_row_is_refused_with_field_and_reason(row: Any, field: str, reason: st
     with pytest.raises(RowFault, match=re.escape(reason)) as caught:
         read_example(row)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("row", "field"),
+    [
+        ({"prompt": "a", "completion": "b", "label": False}, "label"),
+        ({"messages": [USER, ANSWER], "Rating": 1}, "Rating"),
+        ({"prompt": "a", "chosen": "b", "rejected": "c", "flipped": True}, "flipped"),
+    ],
+)
+def test_a_field_that_may_judge_an_answer_is_never_left_out(row: dict[str, Any], field: str) -> None:
+    with pytest.raises(RowFault, match="may say how good an answer is, so the row is not taken without it") as caught:
+        read_example(row, ignored=("id", field))
+    assert caught.value.field == field
+    named = "messages" if "messages" in row else "+".join(name for name in row if name != field)
+    with pytest.raises(RowFault, match="is not taken without it"):
+        read_as(form_named(named), row)
+
+
+def test_fields_that_judge_no_answer_are_left_out_as_the_user_says() -> None:
+    assert read_example({"text": "a", "label": "sports"}, ignored=("label",)).text == "a"
+    assert read_example({"prompt": "a", "completion": "b", "label": None}, ignored=("label",)).target == "b"
+    assert read_example({"prompt": "a", "chosen": "b", "rejected": "c", "score": 1}, ignored=("score",)).opinions

@@ -6,6 +6,8 @@ from torch import tensor
 from torch.testing import assert_close
 from transformers import PreTrainedModel
 
+from stemma.config import LoraConfig
+from stemma.models.adapters import with_adapters
 from stemma.models.policy import for_use
 from stemma.sampling.decoding import Decoding, sample_responses
 from stemma.sampling.prompts import PromptBatch, pad_left
@@ -61,7 +63,7 @@ def test_a_response_counts_up_to_and_including_its_end(policy: PreTrainedModel) 
     responses = sample_responses(policy, pad_left([[7, 8, 9]] * 64, 4, CPU), Decoding(8, 1.0, 3, 4), seed=0)
     assert responses.finished.any()
     assert not responses.finished.all()
-    for tokens, mask, finished in zip(*responses, strict=True):
+    for tokens, mask, finished, _ in zip(*responses, strict=True):
         kept = tokens[mask].tolist()
         assert finished == (3 in kept)
         assert 3 not in kept[:-1]
@@ -82,6 +84,56 @@ def test_the_model_s_own_decoding_settings_change_nothing(policy: PreTrainedMode
     own: Any = policy.generation_config
     own.update(top_k=1, top_p=0.1, repetition_penalty=5.0, num_beams=3, min_length=50)
     assert sample_responses(policy, batch, SAMPLING, seed=0).tokens.equal(plain)
+
+
+BENT: dict[str, Any] = {
+    "min_p": 0.9,
+    "suppress_tokens": list(range(5, 200)),
+    "begin_suppress_tokens": list(range(5, 200)),
+    "bad_words_ids": [[token] for token in range(5, 200)],
+    "sequence_bias": [[[token], -50.0] for token in range(5, 200)],
+    "repetition_penalty": 5.0,
+    "encoder_repetition_penalty": 5.0,
+    "forced_bos_token_id": 9,
+    "forced_eos_token_id": 9,
+    "exponential_decay_length_penalty": (1, 9.0),
+    "min_new_tokens": 6,
+    "guidance_scale": 3.0,
+    "renormalize_logits": True,
+    "top_k": 1,
+    "top_p": 0.1,
+    "top_h": 0.1,
+    "typical_p": 0.1,
+    "no_repeat_ngram_size": 1,
+    "stop_strings": ["a"],
+    "max_time": 1e-9,
+    "num_beams": 3,
+    "do_sample": True,
+    "temperature": 9.0,
+}
+
+
+@pytest.mark.parametrize("field", BENT)
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLING._replace(temperature=0.7)], ids=["greedy", "sampling"])
+def test_no_field_of_the_model_s_generation_config_changes_what_is_drawn(
+    field: str, decoding: Decoding, policy: PreTrainedModel, batch: PromptBatch
+) -> None:
+    plain = sample_responses(policy, batch, decoding, seed=0)
+    own: Any = policy
+    own.generation_config.update(**{field: BENT[field]})
+    bent = sample_responses(policy, batch, decoding, seed=0)
+    assert bent.tokens.equal(plain.tokens)
+    assert bent.logprobs.equal(plain.logprobs)
+    assert getattr(own.generation_config, field) == BENT[field]  # it is set aside, and not lost
+
+
+def test_under_adapters_the_base_s_generation_config_changes_nothing(
+    policy: PreTrainedModel, batch: PromptBatch
+) -> None:
+    adapted: Any = with_adapters(policy, LoraConfig(r=2, alpha=4), "CAUSAL_LM")
+    plain = sample_responses(adapted, batch, SAMPLING, seed=0).tokens
+    adapted.get_base_model().generation_config.update(suppress_tokens=list(range(5, 200)), min_p=0.9)
+    assert sample_responses(adapted, batch, SAMPLING, seed=0).tokens.equal(plain)
 
 
 def test_temperature_1_draws_from_the_policy_s_own_distribution(policy: PreTrainedModel) -> None:

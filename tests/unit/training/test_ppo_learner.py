@@ -10,14 +10,23 @@ from stemma.sampling.decoding import Decoding
 from stemma.sampling.prompts import pad_left
 from stemma.sampling.rollouts import PpoModels, collect_rollouts
 from stemma.training.ppo_experience import Experience, experience_of
-from stemma.training.ppo_learner import Learner, autocast, new_learner, set_learning_rate
+from stemma.training.ppo_learner import Learner, autocast, learning_networks, new_learner, set_learning_rates
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
 from tests.tiny import MACHINE, tiny_artifact
 from tests.tiny_reward import tiny_reward_artifact
 
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8]] * 2
-SETTINGS = PpoSettings(rollouts=8, minibatches=2, epochs=2, micro_batch_size=4, max_new_tokens=5, learning_rate=1e-2)
+SETTINGS = PpoSettings(
+    rollouts=8,
+    minibatches=2,
+    epochs=2,
+    micro_batch_size=4,
+    max_new_tokens=5,
+    learning_rate=1e-2,
+    value_learning_rate=1e-2,
+)
+WARMING_UP = SETTINGS.model_copy(update={"value_warmup_updates": 1})
 
 
 @pytest.fixture(scope="module")
@@ -129,12 +138,62 @@ def test_the_gradient_is_clipped_for_each_model_apart(artifacts: Path) -> None:
         assert metrics[f"{name}/grad_norm"] > 1e-3
 
 
-def test_the_learning_rate_falls_to_0_after_the_last_update(artifacts: Path) -> None:
-    settings = SETTINGS.model_copy(update={"updates": 4, "learning_rate": 0.8})
+def test_both_learning_rates_fall_to_0_after_the_last_update(artifacts: Path) -> None:
+    settings = SETTINGS.model_copy(update={"updates": 4, "learning_rate": 0.8, "value_learning_rate": 0.4})
     learner = learner_of(artifacts, settings)
-    rates = [set_learning_rate(learner.optimizer, settings, update) for update in (1, 2, 3, 4)]
-    assert rates == pytest.approx([0.8, 0.6, 0.4, 0.2])
-    assert learner.optimizer.param_groups[0]["lr"] == rates[-1]
+    rates = [set_learning_rates(learner, update) for update in (1, 2, 3, 4)]
+    assert [rate["policy"] for rate in rates] == pytest.approx([0.8, 0.6, 0.4, 0.2])
+    assert [rate["value"] for rate in rates] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    assert rates_in_force(learner) == rates[-1]
+
+
+def rates_in_force(learner: Learner) -> dict[str, float]:
+    return {network: optimizer.param_groups[0]["lr"] for network, optimizer in learner.optimizers.items()}
+
+
+def test_after_the_warm_up_the_policy_begins_at_its_whole_learning_rate(artifacts: Path) -> None:
+    settings = SETTINGS.model_copy(
+        update={"updates": 4, "learning_rate": 0.8, "value_learning_rate": 0.4, "value_warmup_updates": 2}
+    )
+    rates = [set_learning_rates(learner_of(artifacts, settings), update) for update in (1, 2, 3, 4)]
+    assert [rate["policy"] for rate in rates] == pytest.approx([0.0, 0.0, 0.8, 0.4])
+    assert [rate["value"] for rate in rates] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    assert [learning_networks(settings, update) for update in (2, 3)] == [("value",), ("policy", "value")]
+
+
+def step_sizes(artifacts: Path, settings: PpoSettings) -> dict[str, Tensor]:
+    """How far the first optimizer step moves every weight that it moves."""
+    learner = learner_of(artifacts, settings.model_copy(update={"epochs": 1, "minibatches": 1}))
+    set_learning_rates(learner, 1)
+    experience, before = experience_with(learner), weights(learner.models)
+    learner.improve(experience, seed=0)
+    return {name: weight - before[name] for name, weight in weights(learner.models).items()}
+
+
+def test_the_value_learning_rate_scales_the_value_models_steps_and_not_the_policys(artifacts: Path) -> None:
+    steps = step_sizes(artifacts, SETTINGS.model_copy(update={"value_learning_rate": 1e-3}))
+    tenfold = step_sizes(artifacts, SETTINGS.model_copy(update={"value_learning_rate": 1e-2}))
+    for name, step in steps.items():
+        if name.startswith("value/"):
+            assert_close(tenfold[name], 10 * step, rtol=1e-3, atol=1e-6)
+        else:
+            assert tenfold[name].equal(step)
+    assert any(step.abs().max() > 1e-4 for name, step in steps.items() if name.startswith("value/"))
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_in_the_warm_up_the_value_model_alone_learns(artifacts: Path, tuning: Tuning) -> None:
+    learner = learner_of(artifacts, tuning=tuning)
+    experience, before = experience_with(learner), weights(learner.models)
+    metrics = learner.improve(experience, 0, learning_networks(WARMING_UP, 1))
+    changed = {name for name, weight in weights(learner.models).items() if not weight.equal(before[name])}
+    assert {name.split("/")[0] for name in changed} == {"value"}
+    assert set(metrics) == {"value/loss", "value/clip_fraction", "value/grad_norm"}
+
+
+def test_the_warm_up_must_leave_updates_for_the_policy() -> None:
+    with pytest.raises(ValueError, match=r"value_warmup_updates \(5\) must be below updates \(5\)"):
+        PpoSettings(updates=5, value_warmup_updates=5)
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])

@@ -22,7 +22,16 @@ from tests.tiny import MACHINE, tiny_artifact, tiny_stage
 from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
 
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9]]
-SETTINGS = PpoSettings(updates=5, rollouts=8, minibatches=2, max_new_tokens=4, learning_rate=1e-2, checkpoint_every=2)
+SETTINGS = PpoSettings(
+    updates=5,
+    rollouts=8,
+    minibatches=2,
+    max_new_tokens=4,
+    learning_rate=1e-2,
+    value_learning_rate=1e-2,
+    checkpoint_every=2,
+)
+WARMING_UP = SETTINGS.model_copy(update={"value_warmup_updates": 3})
 
 
 @pytest.fixture(scope="module")
@@ -60,28 +69,38 @@ def state(models: PpoModels) -> dict[str, Tensor]:
     return {**models.policy.state_dict(), **{f"value/{k}": v for k, v in models.value_model.state_dict().items()}}
 
 
-@pytest.mark.parametrize("tuning", ["full", "lora"])
-def test_a_killed_run_ends_like_one_that_was_not(artifacts: Path, tmp_path: Path, tuning: Tuning) -> None:
+@pytest.mark.parametrize(("tuning", "settings"), [("full", SETTINGS), ("lora", SETTINGS), ("full", WARMING_UP)])
+def test_a_killed_run_ends_like_one_that_was_not(
+    artifacts: Path, tmp_path: Path, tuning: Tuning, settings: PpoSettings
+) -> None:
     straight = load(artifacts, tuning)
-    history = train(straight, tiny_stage(tmp_path, "straight"))
+    history = train(straight, tiny_stage(tmp_path, "straight"), settings)
 
     stage = tiny_stage(tmp_path, "killed")
     killing = replace(stage, progress=KillingProgress("killed", stage.scratch))
     with pytest.raises(KilledError):
-        train(load(artifacts, tuning), killing)
+        train(load(artifacts, tuning), killing, settings)
     torch.rand(7)  # the process's random state plays no part
     resumed = load(artifacts, tuning)
-    assert train(resumed, stage) == history
+    assert train(resumed, stage, settings) == history
 
     expected = state(straight)
     for name, weight in state(resumed).items():
         assert weight.equal(expected[name]), name
 
 
+def test_the_policy_stays_at_its_reference_until_the_value_model_is_warm(artifacts: Path, tmp_path: Path) -> None:
+    history = train(load(artifacts), tiny_stage(tmp_path, "ppo"), WARMING_UP)
+    assert [row["objective/kl_k3"] == 0 for row in history] == [True, True, True, True, False]
+    assert [row["learning_rate"] for row in history] == pytest.approx([0, 0, 0, 1e-2, 5e-3])
+    assert [row["value/learning_rate"] for row in history] == pytest.approx([1e-2, 8e-3, 6e-3, 4e-3, 2e-3])
+    assert ["policy/loss" in row for row in history] == [False, False, False, True, True]
+
+
 def test_the_kl_starts_at_exactly_0_and_then_moves(artifacts: Path, tmp_path: Path) -> None:
     history = train(load(artifacts), tiny_stage(tmp_path, "ppo"))
-    assert history[0]["objective/kl"] == history[0]["objective/kl_k3"] == 0
-    assert all(row["objective/kl_k3"] > 0 for row in history[1:])
+    assert history[0]["objective/kl"] == history[0]["objective/kl_k3"] == history[0]["objective/kl_exact"] == 0
+    assert all(row["objective/kl_k3"] > 0 and row["objective/kl_exact"] > 0 for row in history[1:])
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
 
 
@@ -101,12 +120,15 @@ def test_divergence_is_told_and_not_saved(artifacts: Path, tmp_path: Path) -> No
     assert not (stage.scratch / "checkpoints").exists()
 
 
-@pytest.mark.parametrize("update", [1, 4])
-def test_weights_that_are_not_finite_become_no_checkpoint(update: int, artifacts: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("update", "rate"), [(1, "learning_rate"), (4, "learning_rate"), (4, "value_learning_rate")])
+def test_weights_that_are_not_finite_become_no_checkpoint(
+    update: int, rate: str, artifacts: Path, tmp_path: Path
+) -> None:
     stage, settings = tiny_stage(tmp_path, "ppo"), SETTINGS.model_copy(update={"checkpoint_every": 1})
     kept = f"the step checkpoint of step {update - 1}" if update > 1 else "no step checkpoint yet"
-    message = rf"ppo diverged: .* is not finite at step {update} of 5\. .* {kept}\."
-    with weight_broken_by_step(2 * update), pytest.raises(TrainingError, match=message):
+    message = rf"ppo diverged: .* is not finite at step {update} of 5\. Lower ppo\.{rate}\. .* {kept}\."
+    broken = 4 * update - (rate == "learning_rate")  # an update is two steps of each model, the policy's first
+    with weight_broken_by_step(broken), pytest.raises(TrainingError, match=message):
         train(load(artifacts), stage, settings)
     checkpoint = load_checkpoint(stage.scratch / "checkpoints", print)
     assert (checkpoint.step if checkpoint else 0) == update - 1

@@ -126,3 +126,8 @@ def test_noise_alone_seldom_shows_a_fall() -> None:
 )
 def test_the_first_and_the_last_are_looked_at_too(every: int, updates: int, due: list[int]) -> None:
     assert updates_to_look_after(WatchSettings(every=every), updates) == due
+
+
+def test_the_warm_up_of_the_value_model_is_not_looked_at() -> None:
+    assert updates_to_look_after(WatchSettings(every=10), 40, warmup=10) == [0, 20, 30, 40]
+    assert updates_to_look_after(WatchSettings(every=0), 40, warmup=10) == []

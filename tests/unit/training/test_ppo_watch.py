@@ -30,8 +30,8 @@ from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
 END = 4
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9], [10]]
 SETTINGS = PpoSettings(
-    updates=30, rollouts=64, minibatches=2, max_new_tokens=4, learning_rate=1e-2, kl_coef=0, missing_eos_penalty=0,
-    checkpoint_every=2, watch=WatchSettings(every=1, kl_budget=1e6),
+    updates=30, rollouts=64, minibatches=2, max_new_tokens=4, learning_rate=1e-2, value_learning_rate=1e-2, kl_coef=0,
+    missing_eos_penalty=0, checkpoint_every=2, watch=WatchSettings(every=1, kl_budget=1e6),
 )  # fmt: skip
 
 

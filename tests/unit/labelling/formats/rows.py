@@ -41,20 +41,24 @@ def prompts(draw: st.DrawFn) -> list[Row]:
     return [*system, *(turn for exchange in earlier for turn in exchange), draw(message("user"))]
 
 
+CUT = {"chosen_finished": st.just(False), "rejected_finished": st.just(False)}
+"""Said only of an answer that was cut."""
+
+
 @st.composite
 def trl_pairs(draw: st.DrawFn) -> Row:
     chosen, rejected = draw(pairs_of(TEXTS))
     answers: Row = {"chosen": chosen, "rejected": rejected}
     if draw(st.booleans()):
         answers = {name: [{"role": "assistant", "content": text}] for name, text in answers.items()}
-    return {"prompt": draw(TEXTS | prompts()), **answers, **draw(row({}, margin=NUMBERS))}
+    return {"prompt": draw(TEXTS | prompts()), **answers, **draw(row({}, margin=NUMBERS, **CUT))}
 
 
 @st.composite
 def implicit_pairs(draw: st.DrawFn) -> Row:
     prompt, answers = draw(prompts()), draw(pairs_of(TEXTS))
     both = [[*prompt, {"role": "assistant", "content": text}] for text in answers]
-    return {"chosen": both[0], "rejected": both[1], **draw(row({}, margin=NUMBERS))}
+    return {"chosen": both[0], "rejected": both[1], **draw(row({}, margin=NUMBERS, **CUT))}
 
 
 @st.composite

@@ -113,7 +113,7 @@ def test_what_a_format_cannot_hold_is_told_and_refused_where_asked(capsys: pytes
 def test_a_format_is_named_where_the_fields_do_not_say_it(capsys: pytest.CaptureFixture[str]) -> None:
     write("rows.jsonl", [{"prompt": "q", "chosen": "a", "rejected": "b", "id": 7}])
     assert main(["label", "import", "rows.jsonl", "--out", "labels"]) == 2
-    assert "name the form with --format" in capsys.readouterr().err
+    assert "`stemma label import` takes --format" in capsys.readouterr().err
     assert main(["label", "import", "rows.jsonl", "--format", "prompt+chosen+rejected", "--out", "labels"]) == 0
     main(["label", "export", "labels", "--format", "prompt+chosen+rejected", "--strict", "--out", "back.jsonl"])
     assert json.loads(Path("back.jsonl").read_text())["id"] == 7

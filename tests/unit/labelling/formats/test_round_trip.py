@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stemma.labelling.formats.exporting import export
+from stemma.labelling.formats.verdicts import compared, examples_of, verdicts_of
 from stemma.records.example import Example
 from stemma.records.fault import RowFault
+from stemma.records.own_data import comparisons_of
 from stemma.records.recognition import FORMS, read_as, read_example
+from stemma.records.types import Prompt
 from tests.unit.labelling.formats.rows import STRATEGIES
 
 
@@ -57,3 +60,19 @@ def test_fields_of_a_named_form_that_it_does_not_have_are_given_back() -> None:
     assert read_as(form, exported.rows[0]) == example
     assert not exported.left_out
     assert export([example], FORMS["hh-rlhf"]).left_out == {"row's other_fields": 1}
+
+
+def test_a_cut_answer_stays_cut_through_export_and_import() -> None:
+    row = {"prompt": "hi", "chosen": "a", "rejected": "b c", "rejected_finished": False}
+    example = read(row)
+    prompt = Prompt(id="p", messages=example.prompt or (), split="train")
+    (comparison,) = comparisons_of(example, prompt)
+    assert (comparison.chosen_finished, comparison.rejected_finished) == (True, False)
+    (verdict,) = verdicts_of(example, prompt.id)
+    assert (verdict.first_finished, verdict.second_finished) == (True, False)
+    for again in (compared([comparison]), examples_of([verdict], {prompt.id: prompt.messages})):
+        assert [answer.finished for answer in again[0].answers] == [True, False]
+        assert read(export(again, FORMS["chosen+rejected"]).rows[0]).answers == again[0].answers
+    assert export([example], FORMS["alpaca-pairs"]).left_out == {"answer's finished": 1}
+    with pytest.raises(RowFault, match="must be true or false"):
+        read({**row, "chosen_finished": "no"})

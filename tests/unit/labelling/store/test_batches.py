@@ -122,3 +122,32 @@ def test_verdicts_are_counted_since_a_time_but_for_those_that_a_run_asked_for(st
     say(store, ann, batch_id="of-a-run")
     assert store.given_since(0) == 2
     assert store.given_since(clock.now) == 0
+
+
+def test_verdicts_say_which_answer_was_cut(store: LabelStore) -> None:
+    cut = replace(item(0), finished=(True, False))
+    store.make_batch(batch(items=(cut, item(1))))
+    ann = person(store, "ann")
+    say(store, ann)
+    say(store, ann)
+    ended = {
+        text: end
+        for verdict in store.verdicts("b")
+        for text, end in ((verdict.first, verdict.first_finished), (verdict.second, verdict.second_finished))
+    }
+    assert ended == {"answer 0/0": True, "answer 0/1": False, "answer 1/0": True, "answer 1/1": True}
+
+
+def test_a_batch_from_before_cut_answers_were_recorded_is_the_same_batch(store: LabelStore) -> None:
+    old = batch(1)
+    assert "finished" not in old.items[0].content()
+    store.make_batch(old)
+    store.make_batch(replace(old, items=(replace(item(0), finished=(True, False)),)))
+    say(store, person(store, "ann"))
+    (verdict,) = store.verdicts("b")
+    assert (verdict.first_finished, verdict.second_finished) == (True, True)
+
+
+def test_a_batch_must_say_of_each_answer_whether_it_was_cut() -> None:
+    with pytest.raises(LabelError, match="item 0: `finished` must have an entry for each answer"):
+        batch(items=(replace(item(0), finished=(True,)),)).check()
