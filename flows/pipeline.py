@@ -49,7 +49,7 @@ from stemma.stage.definition import ARTIFACTS, PARAMS_FILE
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
 from stemma.stage.slots import in_line
-from stemma.view.facts import code_tags
+from stemma.view.facts import code_tags, repository_tags
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -236,7 +236,8 @@ class _FlowRun:
     def _tags(self) -> dict[str, str]:
         workspace = self.runner.workspace
         return {
-            **code_tags(workspace.root, self.flow, workspace.commit),
+            **repository_tags(workspace.root),
+            **code_tags(self.flow, workspace.commit),
             "stemma.flow": self.flow,
             "stemma.run": self.runner.workspace.name,
             "stemma.dirty": str(self.runner.workspace.dirty).lower(),

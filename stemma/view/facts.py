@@ -59,7 +59,6 @@ class Facts:
     """What is known of a project's runs. `defaults` are the settings' defaults, section by section."""
 
     def __init__(self, root: Path, index: Index, store: Store, defaults: Values) -> None:
-        self._root = root
         self._index = index
         self.store = store
         self._defaults = defaults
@@ -73,7 +72,7 @@ class Facts:
         name = self._names.get(run.commit)
         return {
             **source_tags(run),
-            **code_tags(self._root, run.flow, run.baseline),
+            **code_tags(run.flow, run.baseline),
             "stemma.experiment_commit": run.commit,
             **({"stemma.model_version": name} if name else {}),
         }
@@ -184,17 +183,21 @@ def source_tags(run: Run) -> dict[str, str]:
     }
 
 
-def code_tags(root: Path, flow: str, commit: str) -> dict[str, str]:
+def code_tags(flow: str, commit: str) -> dict[str, str]:
     """MLflow's own tags for the code of a run, which its pages show as the run's source."""
-    git = Git(root)
-    remote = git.remote()
-    address = git.run("remote", "get-url", remote) if remote else ""
     return {
         "mlflow.source.name": f"flows/{flow}.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": commit,
-        **({"mlflow.source.git.repoURL": PASSWORD.sub("", address)} if address else {}),
     }
+
+
+def repository_tags(root: Path) -> dict[str, str]:
+    """Where the code is to be had. It is no fact of the run: clones have different addresses for the same."""
+    git = Git(root)
+    remote = git.remote()
+    address = git.run("remote", "get-url", remote) if remote else ""
+    return {"mlflow.source.git.repoURL": PASSWORD.sub("", address)} if address else {}
 
 
 def _version_names(root: Path) -> dict[str, str]:

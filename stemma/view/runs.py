@@ -17,7 +17,7 @@ from stemma.view.difference import (
     setting_differences,
     status_differences,
 )
-from stemma.view.facts import Facts, StageFacts
+from stemma.view.facts import Facts, StageFacts, repository_tags
 from stemma.view.run_page import TREE
 from stemma.view.store import PARENT, MlflowStore
 
@@ -103,7 +103,7 @@ class ShownRuns:
         )
 
     def _rebuild(self, run: Run) -> None:
-        tags = {**self._facts.run_tags(run), **REBUILT}
+        tags = {**repository_tags(self._root), **self._facts.run_tags(run), **REBUILT}
         number = self._mlflow.begin_run(run.name, tags, run.created)
         self._matched[run.commit] = number
         for difference in self._of_parent(run, number):
@@ -124,7 +124,8 @@ class ShownRuns:
     def _new_child(self, run: Run, facts: StageFacts) -> str:
         ran = facts.tags["stemma.state"] == "ran"
         free = {"stemma.reason": self._facts.reason(run, facts)} if ran else {"stemma.made_by": ""}
-        return self._mlflow.begin_run(facts.stage, {**free, **self._tags(facts), **REBUILT}, run.created)
+        tags = {**repository_tags(self._root), **free, **self._tags(facts), **REBUILT}
+        return self._mlflow.begin_run(facts.stage, tags, run.created)
 
     def _tags(self, facts: StageFacts) -> dict[str, str]:
         maker = self.child(facts.maker, facts.stage) if facts.maker else None

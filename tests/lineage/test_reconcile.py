@@ -14,6 +14,7 @@ from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
 from stemma.stage.locks import lock
+from stemma.view.origin import really_used
 from stemma.view.reconcile import Report, follow, reconcile
 from stemma.view.store import MlflowStore
 from tests.family import FamilyProject
@@ -232,6 +233,29 @@ def test_following_never_waits_for_a_server_that_is_down(root: Path, monkeypatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/none.db")
     assert "`stemma reconcile` makes it" in str(follow(root, "policy", DEFAULTS))
     assert not (root / "none.db").exists()
+
+
+def test_a_rebuilt_run_says_where_its_code_is_to_be_had_and_no_password(root: Path) -> None:
+    Git(root).run("remote", "add", "origin", "https://tess:secret@example.org/team/models.git")
+    assert mend(root) == Report(), "an address is not on record"
+    client_of(root).delete_run(run_id(root, "wild", "ppo"))
+    mend(root)
+    tags = client_of(root).get_run(run_id(root, "wild", "ppo")).data.tags
+    assert tags["mlflow.source.git.repoURL"] == "https://example.org/team/models.git"
+    assert tags["mlflow.source.name"] == "flows/rlhf.py"
+
+
+def test_labels_of_people_name_who_gave_them(root: Path) -> None:
+    """`calm` has settings of simulated annotators, and its labels are ada's and ben's."""
+    label = client_of(root).get_run(run_id(root, "calm", "label"))
+    assert label.data.tags["stemma.labellers"] == "ada (2), ben (1)"
+    assert {name: label.data.metrics[name] for name in label.data.metrics} == {
+        "labels/verdicts": 3, "labels/labellers": 2, "labels/by/ada": 2, "labels/by/ben": 1,
+    }  # fmt: skip
+    parent = client_of(root).get_run(run_id(root, "calm"))
+    assert parent.data.tags["stemma.labellers"] == "ada (2), ben (1)"
+    people = {"label": {"source": "human", "annotators": ["simulated-1"], "overlap_share": 0.1}}
+    assert really_used(people) == {"label": {"source": "human"}}
 
 
 def test_what_other_clones_did_is_heard_first(root: Path, tmp_path: Path) -> None:
