@@ -14,7 +14,7 @@ from stemma.lineage.explain import explain
 from stemma.lineage.git import Git
 from stemma.lineage.index import Derivation, Index, is_data
 from stemma.lineage.names import policy_of
-from stemma.lineage.placeholders import recorded_emptiness, shown_inputs
+from stemma.lineage.placeholders import asked_nobody, recorded_emptiness, shown_inputs
 from stemma.lineage.registry import Registry, models
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
@@ -131,7 +131,7 @@ class Facts:
         """What a whole run began from, its raw inputs, and the policy that it made."""
         stage, _, policy = run.trailers.get("Policy", "").partition("=")
         made = self._index.of_run(run.commit)
-        entries = [self._shown(run, derivation.entry) for derivation in made.values() if derivation.stage in run.stages]
+        entries = [self._shown(run, derivation.entry) for derivation in made.values() if _is_shown(run, derivation)]
         used = [dep for entry in entries for dep in entry["deps"] if is_data(dep["path"])]
         raw = {dep["path"]: dep for dep in used if dep["path"].removeprefix("artifacts/") not in made}
         deps = [raw[path] for path in sorted(raw)]
@@ -198,6 +198,11 @@ def repository_tags(root: Path) -> dict[str, str]:
     remote = git.remote()
     address = git.run("remote", "get-url", remote) if remote else ""
     return {"mlflow.source.git.repoURL": PASSWORD.sub("", address)} if address else {}
+
+
+def _is_shown(run: Run, derivation: Derivation) -> bool:
+    """Whether a stage belongs to the run, and is no ai_label that asked nobody."""
+    return derivation.stage in run.stages and not asked_nobody(derivation.stage, run.params)
 
 
 def _version_names(root: Path) -> dict[str, str]:

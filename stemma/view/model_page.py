@@ -19,13 +19,16 @@ ADDRESS = re.compile(r" <[^<>]*@[^<>]*>")
 """An author's address, which the tags hold."""
 
 
-def model_description(now: Registered, acts: Sequence[Link], labelled: Mapping[int, Sequence[str]]) -> str:
-    """The description of a registered model, in Markdown; `labelled` names who labelled what each version learned from.
+def model_description(
+    now: Registered, acts: Sequence[Link], champion: Sequence[str], labelled: Mapping[int, Sequence[str]]
+) -> str:
+    """The description of a registered model, in Markdown.
 
+    `champion` says what the champion was made from, `labelled` who labelled what each version learned from.
     The newest acts come first; those for which MLflow has no room are counted.
     """
     entries = [entry for before, link in _pairs(acts) if (entry := _entry(now.name, before, link))][::-1]
-    text = "\n\n".join([INTRODUCTION, *_champion(now, acts), *_labellers(now, labelled)])
+    text = "\n\n".join([INTRODUCTION, *_champion(now, acts), *champion, *_labellers(now, labelled)])
     if not entries:
         return text
     text += "\n\n## Promotions, rollbacks and refusals, the newest first\n"

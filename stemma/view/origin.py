@@ -36,14 +36,14 @@ class Origin:
             **({"stemma.labellers": labellers_text(self.labellers)} if self.labellers else {}),
         }
 
-    def paragraphs(self) -> list[str]:
-        """The same as Markdown."""
+    def paragraphs(self, most: int = SETTINGS_SHOWN) -> list[str]:
+        """The same as Markdown, with at most so many settings."""
         labelled = labellers_text(self.labellers) if self.labellers else "nobody on record"
         changed = [
             f"`{key}` = {_short(value)} (default {_short(usual)})" for key, (usual, value) in self.changed.items()
         ]
-        more = [f"{len(changed) - SETTINGS_SHOWN} more in `params.yaml`"] if len(changed) > SETTINGS_SHOWN else []
-        settings = ", ".join(changed[:SETTINGS_SHOWN] + more) or "none"
+        more = [f"{len(changed) - most} more in `params.yaml`"] if len(changed) > most else []
+        settings = ", ".join(changed[:most] + more) or "none"
         return [
             f"**Base model:** {self.base or 'none'}.",
             f"**Data:** {', '.join(self.data)}.",

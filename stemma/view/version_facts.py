@@ -17,10 +17,12 @@ from stemma.lineage.runs import Run
 from stemma.lineage.show import RESULTS
 from stemma.lineage.store import Store
 from stemma.lineage.trace import trace
-from stemma.view.model_page import ADDRESS, model_description
+from stemma.view.model_page import ADDRESS, CHAMPION, model_description
 from stemma.view.origin import Origin, origin_of
 from stemma.view.run_page import TREE
 
+SETTINGS_OF_CHAMPION = 8
+"""As many settings off their default as the registered model's page names of its champion."""
 LIMIT = 4900
 """MLflow's database has room for 5000 characters."""
 
@@ -57,14 +59,16 @@ def model_facts(root: Path, index: Index, store: Store, model: str, defaults: Va
     acts = registry.acts()
     now = registry.at(acts[-1] if acts else None)
     tags, metrics = version_tags(root, index, model), _evaluations(root, now)
-    facts, labelled = {}, {}
+    facts, labelled, champion = {}, {}, []
     for number, version in sorted(now.versions.items()):
         run = index.run(version.commit)
         told = trace(index, store, model_of(index, now, version), defaults)
         origin = origin_of(told, run, defaults)
         labelled[number] = tuple(origin.labellers)
+        if number == now.aliases.get(CHAMPION):
+            champion = [_made(run), _evaluated(metrics[number]), *origin.paragraphs(SETTINGS_OF_CHAMPION)]
         facts[number] = VersionFacts(version, tags[number], _words(run, version, metrics[number], tags[number], origin))
-    return ModelFacts(now, facts, model_description(now, acts, labelled))
+    return ModelFacts(now, facts, model_description(now, acts, champion, labelled))
 
 
 def version_tags(root: Path, index: Index, model: str) -> dict[int, dict[str, str]]:
@@ -75,7 +79,6 @@ def version_tags(root: Path, index: Index, model: str) -> dict[int, dict[str, st
     told, tainted = _verdicts(acts), _taints(root, index, now)
     return {
         number: {
-            "mlflow.source.git.commit": index.run(version.commit).baseline,
             "stemma.run": version.run,
             "stemma.dvc_id": version.artifact,
             **({"stemma.verdict": told[number]} if number in told else {}),
@@ -85,15 +88,23 @@ def version_tags(root: Path, index: Index, model: str) -> dict[int, dict[str, st
     }
 
 
-def _words(run: Run, version: Version, metrics: Mapping[str, float], tags: Mapping[str, str], origin: Origin) -> str:
+def _made(run: Run) -> str:
     code = f"`{run.baseline}`" + (" with uncommitted changes" if run.dirty else "")
-    verdict, taint = tags.get("stemma.verdict", ""), tags.get("stemma.taint", "")
+    return f"Policy of run **{run.name}** (flow {run.flow}, {run.created:%Y-%m-%d %H:%M} UTC). **Code commit:** {code}."
+
+
+def _evaluated(metrics: Mapping[str, float]) -> str:
     rated = [f"{words} {_number(metrics, key)}" for key, words in RESULTS.items() if key in metrics]
+    return f"**Evaluation:** {'; '.join(rated) or 'none'}."
+
+
+def _words(run: Run, version: Version, metrics: Mapping[str, float], tags: Mapping[str, str], origin: Origin) -> str:
+    verdict, taint = tags.get("stemma.verdict", ""), tags.get("stemma.taint", "")
     paragraphs = [
         *([f"**Tainted:** {taint}."] if taint else []),
-        f"Policy of run **{run.name}** (flow {run.flow}, {run.created:%Y-%m-%d %H:%M} UTC). **Code commit:** {code}.",
+        _made(run),
         f"**Verdict:** {ADDRESS.sub('', verdict)}." if verdict else "No verdict yet (`stemma promote`).",
-        f"**Evaluation:** {'; '.join(rated) or 'none'}.",
+        _evaluated(metrics),
         *origin.paragraphs(),
         f"DVC id `{version.artifact}`; `dvc exp apply {run.name}` brings its files to artifacts/{version.stage}.",
     ]

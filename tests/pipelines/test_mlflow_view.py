@@ -55,7 +55,9 @@ def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: Mlflo
     assert len({point.step for point in steps}) == undisturbed.found("calm").params["ppo"]["updates"]
     inputs = {entry.dataset.name: entry.dataset.digest for entry in ppo.inputs.dataset_inputs}
     assert inputs == {"data": artifact_id(lock["data"])}
-    models = {client.get_logged_model(entry.model_id).name for entry in ppo.inputs.model_inputs}
+    inputs_of_ppo = client.get_run(ppo.info.run_id).inputs
+    assert inputs_of_ppo is not None
+    models = {client.get_logged_model(entry.model_id).name for entry in inputs_of_ppo.model_inputs}
     assert models == {"base", "sft", "judge", "reward"}
     (output,) = ppo.outputs.model_outputs
     model = client.get_logged_model(output.model_id)
