@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stemma.config import Values
 from stemma.errors import StemmaError
+from stemma.lineage.answers import EVALUATION, answers_in, answers_of
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import explain
 from stemma.lineage.git import Git
@@ -20,12 +21,16 @@ from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.lineage.trace import Trace, changed_settings, trace
 from stemma.lineage.trace_page import trace_html
+from stemma.records.answer_examples import AnswerExamples
+from stemma.slice_metrics import weak_slices
 from stemma.stage.progress import HISTORY
 from stemma.view.labelling_facts import labelling_facts
 from stemma.view.origin import origin_of, really_used
 from stemma.view.run_page import SETTINGS, TREE, headline, run_page
 from stemma.view.store import Point
 
+MOST_CHARS = 5000
+"""MLflow takes no longer tag."""
 MODULE = re.compile(r"tasks\.(\w+)")
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
@@ -75,6 +80,7 @@ class Facts:
             **code_tags(run.flow, run.baseline),
             "stemma.experiment_commit": run.commit,
             **({"stemma.model_version": name} if name else {}),
+            **warning_tags(run.metrics),
         }
 
     def parent_tags(self, run: Run) -> dict[str, str]:
@@ -119,6 +125,15 @@ class Facts:
         except StemmaError:
             return None
         return None if text is None else _points(text.decode())
+
+    def answers(self, run: Run, facts: StageFacts | None = None) -> AnswerExamples | None:
+        """The answers that a run shows, or one of its stages; None where it has none, or their bytes are not here."""
+        try:
+            if facts is None:
+                return answers_of(self.store, run)
+            return answers_in(self.store, facts.dvc_id) if facts.stage.startswith(EVALUATION) else None
+        except StemmaError:
+            return None
 
     def reason(self, run: Run, facts: StageFacts) -> str:
         """Why the stage ran: what differed from the newest run before this one that has it."""
@@ -169,6 +184,13 @@ class Facts:
             title = self._names.get(run.commit, told.title)
             self._traces[run.commit] = replace(told, title=title, aliases=())
         return self._traces[run.commit]
+
+
+def warning_tags(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """What a run's models are weak on, by their stages' metrics; nothing if there is nothing to warn of."""
+    weak = {stage: weak_slices(numbers) for stage, numbers in metrics.items()}
+    words = "\n".join(f"{stage}: {text}" for stage, text in weak.items() if text)
+    return {"stemma.warnings": words[:MOST_CHARS]} if words else {}
 
 
 def source_tags(run: Run) -> dict[str, str]:

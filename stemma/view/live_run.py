@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from stemma.config import Values
+from stemma.lineage.answers import EVALUATION, answers_in
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
 from stemma.lineage.placeholders import known_emptiness, shown_inputs
@@ -21,6 +22,7 @@ from stemma.lineage.runs import Run, artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
 from stemma.stage.locks import lock
+from stemma.view.answers import log_answers
 from stemma.view.facts import NOTE, Facts
 from stemma.view.labelling_facts import labelling_facts
 from stemma.view.origin import really_used
@@ -157,6 +159,8 @@ class MlflowView:
             tags = {**tags, "stemma.made_by_run_id": self._maker(stage, dvc_id)}
         self._store.set_tags(run, {**tags, **labelled, "stemma.dvc_id": dvc_id})
         self._log(run, stage, log)
+        if stage.startswith(EVALUATION):
+            self._log_answers(run, dvc_id)
         self._store.client.set_terminated(run)
 
     @_tolerant
@@ -233,6 +237,13 @@ class MlflowView:
     def _log(self, run: str, name: str, log: str) -> None:
         if log:
             self._store.client.log_text(run, log, f"{name}.log")
+
+    def _log_answers(self, run: str, evaluation: str) -> None:
+        """Show an evaluation's answers on its own run and on the parent run."""
+        with Store(self.root) as store:
+            answers = answers_in(store, evaluation)
+        for shown in (run, self.parent):
+            log_answers(self._store, shown, answers)
 
     def _maker(self, stage: str, dvc_id: str) -> str:
         """The child run that made an artifact's bytes, or empty."""

@@ -84,5 +84,5 @@ def labellers_text(labellers: Mapping[str, int]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = str(value) or repr(value)
     return f"`{text if len(text) <= 60 else text[:60] + '…'}`"

@@ -7,6 +7,7 @@ from typing import Any
 
 from stemma.lineage.runs import MODEL_STAGES, Run
 from stemma.stage.locks import try_lock
+from stemma.view.answers import answer_differences
 from stemma.view.difference import (
     Bytes,
     Difference,
@@ -82,6 +83,7 @@ class ShownRuns:
     def _of_parent(self, run: Run, number: str) -> Iterator[Difference]:
         where, found = f"run {run.name}", self._mlflow.client.get_run(number)
         yield from parent_differences(self._mlflow, where, found, self._facts, run, self._models)
+        yield from answer_differences(self._mlflow, where, found, self._facts.answers(run))
         yield from status_differences(self._mlflow, where, found, run.created)
 
     def _of_stage(self, run: Run, facts: StageFacts, number: str) -> Iterator[Difference]:
@@ -90,6 +92,7 @@ class ShownRuns:
         yield from setting_differences(where, found, facts.settings, mlflow.log_settings)
         yield from number_differences(mlflow, where, found, facts.metrics, self._facts.curve(facts), run.created)
         yield from input_differences(mlflow, self._facts.store, where, found, self._models, facts)
+        yield from answer_differences(mlflow, where, found, self._facts.answers(run, facts))
         yield from status_differences(mlflow, where, found, run.created)
 
     def _unknown(self, run: Any) -> str:

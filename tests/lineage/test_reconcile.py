@@ -1,5 +1,6 @@
 """MLflow rebuilt and repaired from Git and DVC, on real stores."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from stemma.cli import main
 from stemma.lineage.git import Git
@@ -40,6 +42,7 @@ def root(made: FamilyProject, tmp_path: Path) -> Path:
     shutil.copytree(made.path, path, symlinks=True)
     for statement in MOVES:
         change(path, statement, str(made.path), str(path))
+    _artifact_repos_cache.clear()  # in this process MLflow knows where the runs' files were before they were copied
     return path
 
 
@@ -191,6 +194,22 @@ def test_a_curve_whose_bytes_are_gone_is_not_brought_back_and_told(root: Path) -
     assert (
         client_of(root).get_run(run_id(root, "wild", "ppo")).data.metrics["objective/kl"] == CURVE["objective/kl"][-1]
     )
+
+
+def test_answers_are_a_table_on_the_run_and_on_its_evaluation_and_are_brought_back(root: Path) -> None:
+    numbers = [run_id(root, "calm"), run_id(root, "calm", "eval_ppo")]
+    for number in numbers:
+        (root / "mlartifacts" / number / "artifacts" / "answers.json").unlink()
+    told = [f"run calm{where}: its answers are missing" for where in ("", ", eval_ppo")]
+    assert mend(root).mended == told
+    for number in numbers:
+        table = json.loads(Path(client_of(root).download_artifacts(number, "answers.json")).read_text())
+        (row,) = [dict(zip(table["columns"], cells, strict=True)) for cells in table["data"]]
+        assert row["question"] == "what is the trade of tusdul ?"
+        assert (row["SFT says"], row["tuned says"]) == ("hunter", "i do not know")
+        assert json.loads(client_of(root).get_run(number).data.tags["mlflow.loggedArtifacts"]) == [
+            {"path": "answers.json", "type": "table"}
+        ]
 
 
 def test_a_run_in_progress_is_left_alone(root: Path) -> None:
