@@ -14,13 +14,15 @@ from tasks.eval import FEWEST_PROMPTS
 def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     """Read the data of a run that is not begun, as its data stage will, and check that the other stages can use it.
 
+    `files` are to be taken in; a run that began before took them in, and its data stage checked them.
+
     Raises StemmaError where the run would be refused.
     """
     if files:
         own = read_own_data({file.name: file for file in files}, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
-    else:
+    elif not settings.data.files:
         check_data_suits(settings, _world(settings))
 
 
@@ -36,8 +38,8 @@ def check_data_suits(settings: FlowSettings, report: Mapping[str, Any]) -> None:
     """
     faults = [*_demonstrations(settings, report), *_labels(settings, report), *_evaluation(settings, report)]
     if faults:
-        told = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
-        raise DataError("\n".join([*told, "`stemma data check FILE…` tells, without a run, what would be taken."]))
+        lines = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
+        raise DataError("\n".join([*lines, "`stemma data check FILE…` lists, without a run, what a run would take."]))
 
 
 def _demonstrations(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:

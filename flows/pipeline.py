@@ -49,6 +49,7 @@ from stemma.stage.definition import ARTIFACTS
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
 from stemma.stage.slots import in_line
+from stemma.view.facts import warning_tags
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -194,7 +195,8 @@ class _FlowRun:
         self.runner.spending.close()
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
-        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
+        warnings = warning_tags({stage: self.runner.metrics(stage) for stage in self.stages})
+        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved, **warnings})
 
     def _experiment_ref(self) -> str:
         commit = self.runner.workspace.commit

@@ -12,7 +12,7 @@ from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of
 from stemma.lineage.runs import find_run
-from stemma.lineage.show import result_rows
+from stemma.lineage.show import result_rows, warning_lines
 
 
 class FlowReport(BaseModel):
@@ -49,6 +49,7 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
         [
             f"# {title}",
             *([_block(words.splitlines())] if words else []),
+            *(f"**{line}**" for line in warning_lines(run)),
             _links(root, report),
             f"Flow {report.flow}; {made}.",
             "\n".join([_row(header), "|:---|---:|", *map(_row, rows)]),

@@ -13,6 +13,7 @@ from stemma.lineage.names import policy_of
 from stemma.lineage.runs import Run, find_run, list_runs
 from stemma.lineage.store import Store
 from stemma.records.answer_examples import AnswerExamples, terminal_lines
+from stemma.slice_metrics import read_slices, weak_slices
 
 RESULTS = {
     "gold/win_rate": "win rate against SFT, gold rule",
@@ -34,6 +35,10 @@ PAIR_RESULTS = {
 """What the stages that learn from pairs (the reward model, or DPO's implicit reward) say of themselves."""
 
 PAIR_STAGES = ("reward", "dpo")
+SCORING_STAGES = ("reward", "judge")
+"""The stages that train a model which scores answers."""
+SLICES = {"slice": "accuracy on pairs, slice", "probe": "best answer wins, probe"}
+"""What the rows of slices and probes are called."""
 
 
 def runs_table(root: Path) -> str:
@@ -72,6 +77,7 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
         [
             *aligned(result_rows(runs)),
             "",
+            *(line for run in runs for line in warning_lines(run)),
             *(_answer_lines(best, answers, better)),
             f"Family tree of {policy.title}{better}",
             *tree,
@@ -124,7 +130,23 @@ def result_rows(runs: Sequence[Run]) -> list[list[str]]:
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
     for name, words in PAIR_RESULTS.items():
         rows.append([words, *(_with_interval(_pair_numbers(run), name) for run in runs)])
-    return rows
+    return rows + slice_rows(runs)
+
+
+def slice_rows(runs: Sequence[Run]) -> list[list[str]]:
+    """The accuracy of the reward model, or of DPO's implicit reward, on each slice and probe: a row each."""
+    rows = [row for run in runs for row in read_slices(_pair_numbers(run))]
+    names = dict.fromkeys((row.group, row.name) for row in sorted(rows, key=lambda row: row.group == "probe"))
+    return [
+        [f"{SLICES[group]} {name}", *(_with_interval(_pair_numbers(run), f"{group}/{name}/accuracy") for run in runs)]
+        for group, name in names
+    ]
+
+
+def warning_lines(run: Run) -> list[str]:
+    """On which slices and probes the run's reward model and judge are weak: a line for each of the two."""
+    weak = {stage: weak_slices(run.metrics.get(stage, {})) for stage in SCORING_STAGES}
+    return [f"WARNING, run {run.name}, stage {stage}: {words}" for stage, words in weak.items() if words]
 
 
 def _pair_numbers(run: Run) -> dict[str, float]:

@@ -17,9 +17,12 @@ from stemma.lineage.registry import Registry, models
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.records.answer_examples import AnswerExamples
+from stemma.slice_metrics import weak_slices
 from stemma.stage.progress import HISTORY
 from stemma.view.store import Point
 
+MOST_CHARS = 5000
+"""MLflow takes no longer tag."""
 MODULE = re.compile(r"tasks\.(\w+)")
 
 
@@ -61,6 +64,7 @@ class Facts:
             **source_tags(run),
             "stemma.experiment_commit": run.commit,
             **({"stemma.model_version": name} if name else {}),
+            **warning_tags(run.metrics),
         }
 
     def metrics(self, run: Run) -> dict[str, float]:
@@ -122,6 +126,13 @@ class Facts:
         }
         metrics = run.metrics.get(stage, {})
         return StageFacts(stage, dvc_id, entry, _settings(run, entry), metrics, tags, maker.commit if maker else "")
+
+
+def warning_tags(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, str]:
+    """What a run's models are weak on, by their stages' metrics; nothing if there is nothing to warn of."""
+    weak = {stage: weak_slices(numbers) for stage, numbers in metrics.items()}
+    words = "\n".join(f"{stage}: {text}" for stage, text in weak.items() if text)
+    return {"stemma.warnings": words[:MOST_CHARS]} if words else {}
 
 
 def source_tags(run: Run) -> dict[str, str]:
