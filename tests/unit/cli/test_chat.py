@@ -57,6 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> FamilyProject:
 @pytest.fixture
 def inside(project: FamilyProject, monkeypatch: pytest.MonkeyPatch) -> FamilyProject:
     monkeypatch.chdir(project.path)
+    (project.path / "inputs").mkdir(exist_ok=True)
     return project
 
 
@@ -100,7 +101,7 @@ def test_a_seed_gives_the_same_answer(capsys: pytest.CaptureFixture[str]) -> Non
         (["calm", "--against", "dpo"], "run calm has no stage dpo; it has"),
         (["calm", "--temperature", "-1"], "it is 0 or more"),
         (["calm", "--max-tokens", "0"], "at least 1 token"),
-        (["/tmp"], "/tmp is a folder, and holds none of config.json"),
+        (["inputs"], "inputs is a folder, and holds none of config.json"),
     ],
 )
 @pytest.mark.usefixtures("inside")
