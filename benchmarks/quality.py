@@ -17,8 +17,8 @@ policies' gold scores on the same prompts are compared, and the judge with the g
 
 A second table has the accuracy of each seed's reward model on every slice of the held-out pairs and on every probe, and
 what the gate of the reward stage says of it: a run would stop, or would go on with a warning. The benchmark goes on in
-either case (reward.slices_must_beat_chance=false), so that a seed which the gate stops is in the first table too. Stages
-that the flows share run once a seed.
+either case (reward.slices_must_beat_chance=false), so that a seed which the gate stops is in the first table too.
+Stages that the flows share run once a seed.
 
 Ends with status 1 where a condition does not hold.
 """
