@@ -63,11 +63,13 @@ def _registered_model(root: Path, name: str) -> str:
 
 @contextmanager
 def _desk(registry: Registry, root: Path, config: PromotionConfig, asked_by: str) -> Iterator[Desk]:
+    from stemma.serving.loading import check_loadable
     from stemma.view.reconcile import follow
 
     with closing(open_index(root)) as index, Store(root) as store:
         verify = partial(_verify, root, index, store)
-        yield Desk(root, index, store, registry, config, verify, lambda: follow(root, registry.model), asked_by)
+        mirror = partial(follow, root, registry.model)
+        yield Desk(root, index, store, registry, config, verify, check_loadable, mirror, asked_by)
 
 
 def _tell(desk: Desk, moved: Moved, event: str, reason: str) -> str:
