@@ -128,12 +128,16 @@ class OwnData:
 
     def check(self, config: DataConfig) -> None:
         """Raise DataError where too few rows are left, or none to train on."""
-        too_long = self.limits and any(self.limits.limit in reject.reason for reject in self.reading.rejects)
-        longer = "base.context" if self.limits and self.limits.source == "scratch" else "data.max_tokens"
-        remedy = f"; for rows that are too long raise {longer}, or set data.too_long to drop_turns" if too_long else ""
-        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{remedy}")
+        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{self._remedy_for_lengths(config)}")
         check_slices(self.reading.examples, config.slice_field)
         _check_training_prompts(self.dataset)
+
+    def _remedy_for_lengths(self, config: DataConfig) -> str:
+        limits = self.limits
+        if limits is None or not any(limits.limit in reject.reason for reject in self.reading.rejects):
+            return ""
+        longest = f"; for rows that are too long (up to {self.tokens['longest']:g} tokens) {limits.remedy}"
+        return longest if config.too_long == "drop_turns" else f"{longest}, or set data.too_long to drop_turns"
 
     def report(self) -> dict[str, Any]:
         """What report.json says of the files."""
