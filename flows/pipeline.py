@@ -47,10 +47,11 @@ from stemma.lineage.runs import find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.records.json_file import read_json
-from stemma.stage.definition import ARTIFACTS
+from stemma.stage.definition import ARTIFACTS, PARAMS_FILE
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
 from stemma.stage.slots import in_line
+from stemma.view.facts import code_tags, repository_tags, warning_tags
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -136,7 +137,8 @@ class _FlowRun:
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
         announce_plan(self.runner, self.stages)
-        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
+        settings = (workspace.path / PARAMS_FILE).read_text(encoding="utf-8")
+        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags(), settings)
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
             halt = self._run_stages()
@@ -150,7 +152,8 @@ class _FlowRun:
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
-            self.runner.projection.ask(MlflowView.end, status, self._metrics(), why)
+            log = "\n".join([*self.runner.display.lines, ""])
+            self.runner.projection.ask(MlflowView.end, status, why, log)
         return FlowReport(
             run=workspace.name,
             flow=self.flow,
@@ -197,7 +200,8 @@ class _FlowRun:
         self.runner.spending.close()
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
-        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
+        warnings = warning_tags({stage: self.runner.metrics(stage) for stage in self.stages})
+        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved, **warnings})
 
     def _experiment_ref(self) -> str:
         commit = self.runner.workspace.commit
@@ -234,8 +238,10 @@ class _FlowRun:
         return str(version.number)
 
     def _tags(self) -> dict[str, str]:
+        workspace = self.runner.workspace
         return {
-            "mlflow.source.git.commit": self.runner.workspace.commit,
+            **repository_tags(workspace.root),
+            **code_tags(self.flow, workspace.commit),
             "stemma.flow": self.flow,
             "stemma.run": self.runner.workspace.name,
             "stemma.dirty": str(self.runner.workspace.dirty).lower(),

@@ -12,7 +12,7 @@ from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of
 from stemma.lineage.runs import find_run
-from stemma.lineage.show import result_rows
+from stemma.lineage.show import result_rows, warning_lines
 
 
 class FlowReport(BaseModel):
@@ -42,13 +42,14 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
     """The page as Markdown."""
     run = find_run(root, report.run)
     with closing(open_index(root)) as index:
-        tree = tree_lines(family_of(index, policy_of(index, run)))
+        tree = tree_lines(family_of(index, policy_of(index, run)).shown())
     header, *rows = result_rows([run])
     made = f"{len(report.ran)} of {len(run.stages)} stages ran" + (f": {', '.join(report.ran)}" if report.ran else "")
     return "\n\n".join(
         [
             f"# {title}",
             *([_block(words.splitlines())] if words else []),
+            *(f"**{line}**" for line in warning_lines(run)),
             _links(root, report),
             f"Flow {report.flow}; {made}.",
             "\n".join([_row(header), "|:---|---:|", *map(_row, rows)]),

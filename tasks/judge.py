@@ -40,8 +40,9 @@ def make_judge(config: JudgeConfig, stage: Stage) -> None:
 
 def _train(config: JudgeConfig, stage: Stage) -> None:
     """Train on the `judge` pairs, which the policies and their reward model never see; measure on held-out pairs."""
-    from stemma.training.held_out import as_metrics, held_out_of, require_better_than_chance, split_of
+    from stemma.training.held_out import held_out_of, require_better_than_chance, split_of
     from stemma.training.reward import train_reward_model
+    from stemma.training.slice_gate import metrics_past_the_gate
 
     path = stage.input("label") / "comparisons.jsonl"
     comparisons = read_rows(path, Comparison)
@@ -65,9 +66,8 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
             "Look at the labels and at the training accuracy in the history; train longer, or give it more pairs by "
             "data.judge_share. judge.must_beat_chance=false goes on all the same.",
         )
-    write_json(
-        stage.output / "report.json", {"pairs": len(pairs), "start_from": config.start_from, **as_metrics(measured)}
-    )
+    metrics = metrics_past_the_gate(measured, {}, config, stage)
+    write_json(stage.output / "report.json", {"pairs": len(pairs), "start_from": config.start_from, **metrics})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stemma.cli import care, champion, data, export, family, judge, label, reconcile, rounds, runs, stack, verify
+from stemma.cli import care, champion, chat, data, export, family, judge, label, reconcile, rounds, runs, stack, verify
 from stemma.cli.version import ShowVersion
 from stemma.errors import StemmaError
 
@@ -35,6 +35,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (runs, rounds, family, champion, care, reconcile, export, verify, judge, label, data, stack):
+    for module in (runs, rounds, chat, family, champion, care, reconcile, export, verify, judge, label, data, stack):
         module.add_commands(commands)
     return parser

@@ -14,7 +14,7 @@ from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import LockEntry, read_lock
 from stemma.lineage.git import Git
 
-MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
+MODEL_STAGES = ("base", "sft", "judge", "reward", "ppo", "dpo")
 """Stages whose artifact is a model; the others make datasets."""
 
 EXPERIMENTS = "refs/exps/*/*/*"
@@ -75,8 +75,13 @@ class Run:
         """Its params.yaml."""
         from ruamel.yaml import YAML
 
-        values: Values = YAML(typ="safe").load(self._read("params.yaml") or "") or {}
+        values: Values = YAML(typ="safe").load(self.params_text) or {}
         return values
+
+    @property
+    def params_text(self) -> str:
+        """Its params.yaml as it stands there."""
+        return self._read("params.yaml") or ""
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, float]]:

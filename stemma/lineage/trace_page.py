@@ -85,6 +85,7 @@ def _artifact(family: Family, fact: Fact) -> str:
         "DVC id": _code(fact.dvc_id),
         "Kind": f'<span class="{kind}">{KINDS[kind]}</span>, {escape(size_text(fact.size))}',
         "Tainted": f"<strong>{escape(fact.taint)}</strong>" if fact.taint else "",
+        "Origin": escape(fact.origin),
         "Made by run": escape(fact.made_by),
         "Command": _code(fact.command),
         "Code commit": _code(fact.code) + (" with uncommitted changes" if fact.dirty else ""),

@@ -42,19 +42,23 @@ class Reading:
         return {name: self._file(name) for name in self.names}
 
     def _file(self, name: str) -> dict[str, object]:
-        taken = [example for example, place in zip(self.examples, self.places, strict=True) if place.file == name]
+        examples = [example for example, place in zip(self.examples, self.places, strict=True) if place.file == name]
         rejected = sum(reject.file == name for reject in self.rejects)
-        unanswered = sum(bool(example.answers) and not example.opinions for example in taken)
-        forms = Counter(example.form for example in taken)
-        told = {"rows": len(taken) + rejected, "rejected": rejected, "taken": dict(sorted(forms.items()))}
-        return told | ({"unanswered": unanswered} if unanswered else {})
+        unanswered = sum(bool(example.answers) and not example.opinions for example in examples)
+        forms = Counter(example.form for example in examples)
+        counts: dict[str, object] = {
+            "rows": len(examples) + rejected,
+            "rejected": rejected,
+            "taken": dict(sorted(forms.items())),
+        }
+        return counts | ({"unanswered": unanswered} if unanswered else {})
 
     def reject(self, faults: Mapping[int, RowFault]) -> None:
         """Reject examples that were taken, each by its index, and put all rejects in the order of files and lines."""
         for index, fault in faults.items():
             self.rejects.append(rejected(self.places[index], fault))
-        left = [index for index in range(len(self.examples)) if index not in faults]
-        self.examples, self.places = [self.examples[i] for i in left], [self.places[i] for i in left]
+        remaining = [index for index in range(len(self.examples)) if index not in faults]
+        self.examples, self.places = [self.examples[i] for i in remaining], [self.places[i] for i in remaining]
         order = {name: number for number, name in enumerate(self.names)}
         self.rejects.sort(key=lambda reject: (order[reject.file], reject.line))
 

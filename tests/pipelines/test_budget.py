@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +32,9 @@ def test_a_dry_run_tells_what_would_run_and_leaves_nothing(undisturbed: Project)
 
 
 def test_a_dry_run_hashes_the_users_files_and_does_not_take_them(undisturbed: Project) -> None:
-    rows = undisturbed.path.parent / "own-rows.jsonl"
-    rows.write_text('{"prompt": "a", "completion": "b"}\n')
+    rows = Path(__file__).parents[1] / "chinese_pairs.jsonl"
     before = traces(undisturbed)
-    printed = undisturbed.run("dpo", "own", "--dry-run", "--set", f"data.files=[{rows}]")
+    printed = undisturbed.run("dpo", "own", "--dry-run", "--profile", "own-data", "--set", f"data.files=[{rows}]")
     assert traces(undisturbed) == before
     assert re.search(r"\n  data +runs .* inputs/data changed", printed)
 

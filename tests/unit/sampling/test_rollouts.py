@@ -83,9 +83,15 @@ def test_each_number_is_that_of_a_plain_forward_without_cache_and_padding(artifa
 def test_logprobs_are_those_of_the_distribution_sampled_from(artifacts: Path) -> None:
     models = load(artifacts)
     rollouts = collect(models, DECODING._replace(temperature=0.5))
+    assert models.ref_policy is not None
     for row, sequence, length in unpadded(rollouts):
+        mask = rollouts.mask[row]
         expected = plain_logprobs(models.policy, sequence, length, temperature=0.5)
-        assert_close(rollouts.logprobs[row][rollouts.mask[row]], expected)
+        assert_close(rollouts.logprobs[row][mask], expected)
+        assert_close(rollouts.sampler_logprobs[row][mask], expected)
+        assert_close(rollouts.ref_logprobs[row][mask], plain_logprobs(models.ref_policy, sequence, length, 0.5))
+        logits = models.policy(sequence).logits[0, -length - 1 : -1] / 0.5
+        assert_close(rollouts.entropies[row][mask], -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1))
 
 
 def test_chunks_change_nothing(artifacts: Path) -> None:
