@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from stemma.stage.door import Stage, run_stage
 from stemma.stage.manifest import verify_manifest
@@ -17,6 +17,8 @@ EARLIER = Path("inputs/round/reward/from-earlier")
 class RewardConfig(RewardSettings):
     """How the reward model is trained, and when it is refused."""
 
+    epochs: int = Field(2, ge=1)
+    """Passes over the comparisons."""
     start_from: Literal["sft", "earlier"] = "sft"
     """Where training begins: `earlier`, which `retrain` sets, goes on from the reward model of the round before."""
     must_beat_chance: bool = True

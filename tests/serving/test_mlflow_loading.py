@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from stemma.lineage.store import Store
 from stemma.view.model_differences import model_differences
 from stemma.view.store import MlflowStore
 from tests.adapted import AdaptedPolicies
@@ -56,17 +57,23 @@ def test_outside_a_project_it_says_where_the_weights_are(logged: tuple[str, str]
     assert "is in no Stemma project, which holds this model's weights" in done.stderr
 
 
-def test_a_models_page_has_the_numbers_of_its_runs_and_no_run_gets_a_point_more(store: MlflowStore) -> None:
-    data = {"path": "artifacts/data", "md5": "d" * 32 + ".dir"}
-    policy = {"path": "artifacts/ppo", "md5": "e" * 32 + ".dir"}
+def test_a_models_page_has_the_numbers_of_its_runs_and_no_run_gets_a_point_more(
+    adapted_policies: AdaptedPolicies, store: MlflowStore
+) -> None:
+    data = {"path": "artifacts/data", "md5": "d" * 32 + ".dir", "size": 1}
+    policy = {"path": "artifacts/ppo", "md5": "e" * 32 + ".dir", "size": 1}
+    report = {"path": "artifacts/eval_ppo", "md5": "f" * 32 + ".dir", "size": 1}
+    training = {"cmd": "python -m tasks.ppo", "deps": [data], "outs": [policy]}
+    rating = {"cmd": "python -m tasks.eval", "deps": [data, policy], "outs": [report]}
     made, rated = store.begin_run("ppo", {}), store.begin_run("eval_ppo", {})
-    store.log_settings(made, {"ppo": {"updates": 2}})
-    store.log_points(made, [("objective/kl", 1, 0.5), ("objective/kl", 2, 0.75)], 1000)
-    store.log_inputs(made, {"deps": [data]})
-    store.log_output(made, "ppo", policy["md5"])
-    store.log_points(rated, [("gold/win_rate", 0, 0.9)], 2000)
-    store.log_inputs(rated, {"deps": [data, policy]})
-    store.log_output(rated, "eval_ppo", "f" * 32 + ".dir")
+    with Store(adapted_policies.path) as objects:
+        store.log_settings(made, {"ppo": {"updates": 2}})
+        store.log_points(made, [("objective/kl", 1, 0.5), ("objective/kl", 2, 0.75)], 1000)
+        store.log_inputs(made, training, objects)
+        store.log_output(made, "ppo", training, objects)
+        store.log_points(rated, [("gold/win_rate", 0, 0.9)], 2000)
+        store.log_inputs(rated, rating, objects)
+        store.log_output(rated, "eval_ppo", rating, objects)
     model = store.client.get_logged_model(store.logged_model("ppo", policy["md5"], None))
     assert str(model.status) == "READY"
     assert (model.source_run_id, model.params) == (made, {"ppo.updates": "2"})
