@@ -9,7 +9,8 @@ from tests.family import FamilyProject
 
 def test_a_failed_stage_leaves_a_child_run_with_its_reason_and_what_the_terminal_showed(tmp_path: Path) -> None:
     project = FamilyProject(tmp_path / "project")
-    view = MlflowView(project.path, warn=lambda text: None)
+    said: list[str] = []
+    view = MlflowView(project.path, said.append)
     view.begin("calm", {"stemma.run": "calm"}, "seed: 0\n")
     view.begin_stage("sft", {"seed": 0})
     reason = "answers longer than the context of 64 tokens: raise base.context"
@@ -27,3 +28,4 @@ def test_a_failed_stage_leaves_a_child_run_with_its_reason_and_what_the_terminal
     assert texts["params.yaml"] == "seed: 0\n"
     assert texts["run.log"].endswith(f"sft failed. {reason}\n")
     assert reason in texts["sft.log"]
+    assert not said
