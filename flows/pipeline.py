@@ -1,7 +1,7 @@
 """A flow run from its settings to a registered model: one worktree, one Prefect task a stage, one DVC experiment."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from flows.beginning import (
     drop_beginning,
     exchange_of,
     going_on_after_a_kill,
+    is_deployed,
     keep_beginning,
     keep_settings,
 )
@@ -34,6 +35,7 @@ from flows.result_page import FlowReport, show_result
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
+from flows.termination import ending_soon_on_sigterm
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.environment import stage_environment
@@ -85,6 +87,7 @@ def run_pipeline(
     beginning = begin(root, policy, settings, name)
     settings = beginning.settings
     with (
+        nullcontext() if is_deployed() else ending_soon_on_sigterm(),
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         in_line(name, runtime.flow_run.scheduled_start_time.timestamp()),
         Display() as display,

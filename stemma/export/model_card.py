@@ -8,6 +8,7 @@ from stemma.export.numbers import Number
 from stemma.export.story import Made, Story
 from stemma.export.words import SCORERS, kind, limits, uses
 from stemma.lineage.family import size_text, tree_lines
+from stemma.records.counting import counted
 from stemma.serving.model_files import ADAPTERS
 
 
@@ -125,7 +126,7 @@ def _origin(story: Story) -> list[str]:
 def _labels(story: Story) -> list[str]:
     labelled = [made for made in story.made.values() if made.fact.labellers]
     lines = [
-        f"- {name}{' (simulated)' if made.simulated else ''}: {count} verdicts, in `{made.fact.dvc_id}`"
+        f"- {name}{' (simulated)' if made.simulated else ''}: {counted(count, 'verdict')}, in `{made.fact.dvc_id}`"
         for made in labelled
         for name, count in made.fact.labellers.items()
     ]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -117,7 +118,9 @@ def find_run(root: Path, name: str) -> Run:
         if run.name == name:
             return run
     known = ", ".join(run.name for run in runs[:5]) or "none yet; make one with `stemma run rlhf`"
-    raise WorkspaceError(f"no run is named {name!r}; the newest are: {known}")
+    near = get_close_matches(name, [run.name for run in runs], n=1)
+    meant = f"did you mean {near[0]}? The newest are" if near else "the newest are"
+    raise WorkspaceError(f"no run is named {name!r}; {meant}: {known}")
 
 
 def run_message(name: str, facts: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from stemma.lineage.family import Family, size_text
 from stemma.lineage.family_drawing import KINDS, anchor, draw, kind_of
 from stemma.lineage.trace import Fact, Trace
 from stemma.lineage.trace_style import STYLE
+from stemma.records.counting import counted
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may load for the page: nothing."""
@@ -124,5 +125,5 @@ def _settings(settings: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def _labellers(labellers: Mapping[str, int]) -> str:
-    named = [f"<li>{escape(name)}: {count} verdicts</li>" for name, count in labellers.items()]
+    named = [f"<li>{escape(name)}: {counted(count, 'verdict')}</li>" for name, count in labellers.items()]
     return f"<ul>{''.join(named)}</ul>" if named else ""
