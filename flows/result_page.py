@@ -50,7 +50,7 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
     """The page as Markdown."""
     run = find_run(root, report.run)
     with closing(open_index(root)) as index:
-        tree = tree_lines(family_of(index, policy_of(index, run)))
+        tree = tree_lines(family_of(index, policy_of(index, run)).shown())
         champion = _champion(root, index, report)
     with Store(root) as store:
         answers, picture = answers_of(store, run), _picture(store, run)

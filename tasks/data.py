@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stemma.config import Settings, parse_settings, read_yaml
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
@@ -108,7 +109,10 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     except DataError as error:
         raise DataError(f"{error}\nAll rejected rows: {(stage.scratch / REJECTS).resolve()}") from None
     if rejects:
-        stage.progress.say(f"{len(rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
+        stage.progress.say(
+            f"{counted(len(rejects), 'row')} {'was' if len(rejects) == 1 else 'were'} rejected; "
+            "artifacts/data/rejects.jsonl says why"
+        )
     _write(stage, own.dataset, own.report())
     write_rows(stage.output / REJECTS, rejects)
     if own.limits and own.limits.source == "scratch":

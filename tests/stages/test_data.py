@@ -167,7 +167,7 @@ def test_no_usable_row_stops_the_run(project: Project, capsys: pytest.CaptureFix
     folder = project(data={"files": ["inputs/data/rows.jsonl"], "max_rejected_share": 1.0})
     write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"instruction": "a", "result": "b"}])
     told = fails(capsys)
-    assert told.startswith("data: none of the 1 rows could be taken:\n  1 × (fields) are of no known form: instruction")
+    assert told.startswith("data: the only row could not be taken:\n  1 × (fields) are of no known form: instruction")
     assert "(first: rows.jsonl:1)" in told
 
 
