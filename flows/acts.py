@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from flows.events import PROMOTED, REFUSED, ROLLED_BACK, tell
-from flows.settings import load_settings, registered_model
+from flows.settings import ProjectSettings, load_settings, registered_model, stage_values
 from stemma.errors import ArtifactError
 from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.index import Index, open_index
@@ -66,9 +66,10 @@ def _desk(registry: Registry, root: Path, config: PromotionConfig, asked_by: str
     from stemma.serving.loading import check_loadable
     from stemma.view.reconcile import follow
 
+    defaults = stage_values(ProjectSettings())
     with closing(open_index(root)) as index, Store(root) as store:
         verify = partial(_verify, root, index, store)
-        mirror = partial(follow, root, registry.model)
+        mirror = partial(follow, root, registry.model, defaults)
         yield Desk(root, index, store, registry, config, verify, check_loadable, mirror, asked_by)
 
 

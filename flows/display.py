@@ -20,6 +20,8 @@ class Display:
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
+        self.lines: list[str] = []
+        """What was said so far; MLflow keeps it with the run."""
         self._in_prefect = ProgressBars()
         self._bar: Progress | None = None
         self._task: TaskID | None = None
@@ -50,6 +52,7 @@ class Display:
 
     def say(self, text: str) -> None:
         """Print one line."""
+        self.lines.append(text)
         self._console.print(text, markup=False, soft_wrap=True)
 
     def begin(self, stage: str) -> None:

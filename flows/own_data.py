@@ -1,5 +1,6 @@
 """Whether the data can give what the run's later stages need: asked before anything trains."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from math import comb
 from pathlib import Path
@@ -80,7 +81,9 @@ def _judge(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
 def _sampled_for_judge(settings: FlowSettings, report: Mapping[str, Any]) -> int:
     prompts: int = report["prompts"].get("judge", 0)
     most = settings.sample.held_out_prompts
-    return (prompts if most is None else min(prompts, most)) * comb(settings.sample.responses, 2)
+    return (prompts if most is None else min(prompts, most)) * min(
+        comb(settings.sample.responses, 2), settings.sample.pairs or sys.maxsize
+    )
 
 
 def _evaluation(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:

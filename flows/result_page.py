@@ -42,7 +42,7 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
     """The page as Markdown."""
     run = find_run(root, report.run)
     with closing(open_index(root)) as index:
-        tree = tree_lines(family_of(index, policy_of(index, run)))
+        tree = tree_lines(family_of(index, policy_of(index, run)).shown())
     header, *rows = result_rows([run])
     made = f"{len(report.ran)} of {len(run.stages)} stages ran" + (f": {', '.join(report.ran)}" if report.ran else "")
     return "\n\n".join(

@@ -177,6 +177,15 @@ HELD_OUT = {
     },
 }
 
+LABELS = {
+    "labels/verdicts": Metric(
+        "Number of verdicts that the labels were made from; `labels/by/NAME` is how many of them one annotator or "
+        "judge gave."
+    ),
+    "labels/labellers": Metric("Number of annotators and judges who gave them."),
+}
+"""What the runs of label stages show in MLflow of who labelled."""
+
 SLICES = {
     "slice/<kind>/accuracy": Metric(
         "As the accuracy of held-out comparisons, on the prompts of one kind, validation and test together. A kind is "
@@ -213,6 +222,7 @@ SECTIONS = {
     "Reward model": REWARD,
     "DPO": DPO,
     "Held-out comparisons (reward model and DPO)": HELD_OUT,
+    "Labels": LABELS,
     "Slices (reward model, DPO, the watch over PPO)": SLICES,
 }
 METRICS: dict[str, Metric] = {name: metric for section in SECTIONS.values() for name, metric in section.items()}

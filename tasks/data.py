@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from stemma.config import Settings, parse_settings, read_yaml
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
@@ -108,7 +109,10 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     except DataError as error:
         raise DataError(f"{error}\nAll rejected rows: {(stage.scratch / REJECTS).resolve()}") from None
     if rejects:
-        stage.progress.say(f"{len(rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
+        stage.progress.say(
+            f"{counted(len(rejects), 'row')} {'was' if len(rejects) == 1 else 'were'} rejected; "
+            "artifacts/data/rejects.jsonl says why"
+        )
     _write(stage, own.dataset, own.report())
     write_rows(stage.output / REJECTS, rejects)
     if own.limits and own.limits.source == "scratch":
@@ -128,12 +132,16 @@ class OwnData:
 
     def check(self, config: DataConfig) -> None:
         """Raise DataError where too few rows are left, or none to train on."""
-        too_long = self.limits and any(self.limits.limit in reject.reason for reject in self.reading.rejects)
-        longer = "base.context" if self.limits and self.limits.source == "scratch" else "data.max_tokens"
-        remedy = f"; for rows that are too long raise {longer}, or set data.too_long to drop_turns" if too_long else ""
-        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{remedy}")
+        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{self._remedy_for_lengths(config)}")
         check_slices(self.reading.examples, config.slice_field)
         _check_training_prompts(self.dataset)
+
+    def _remedy_for_lengths(self, config: DataConfig) -> str:
+        limits = self.limits
+        if limits is None or not any(limits.limit in reject.reason for reject in self.reading.rejects):
+            return ""
+        longest = f"; for rows that are too long (up to {self.tokens['longest']:g} tokens) {limits.remedy}"
+        return longest if config.too_long == "drop_turns" else f"{longest}, or set data.too_long to drop_turns"
 
     def report(self) -> dict[str, Any]:
         """What report.json says of the files."""

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stemma.errors import DataError
 from stemma.judging.kinds import write_kind
+from stemma.records.counting import counted
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison
@@ -51,7 +52,9 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
             f"{path} has {len(pairs)} comparisons of split judge, and the judge needs {config.fewest_pairs}: "
             "add comparisons, raise data.judge_share, or lower judge.fewest_pairs and trust the judge less"
         )
-    stage.progress.say(f"{len(pairs)} pairs to learn judging from, {sum(map(len, held_out.values()))} held out")
+    stage.progress.say(
+        f"{counted(len(pairs), 'pair')} to learn judging from, {sum(map(len, held_out.values()))} held out"
+    )
     own_seed = replace(
         stage, seed=derived_seed(stage.seed, "judge", 0) % 2**31
     )  # not the reward model's order of pairs

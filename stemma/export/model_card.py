@@ -8,6 +8,7 @@ from stemma.export.numbers import Number
 from stemma.export.story import Made, Story
 from stemma.export.words import SCORERS, kind, limits, uses
 from stemma.lineage.family import size_text, tree_lines
+from stemma.records.counting import counted
 from stemma.serving.model_files import ADAPTERS
 
 
@@ -25,7 +26,7 @@ def model_card(story: Story) -> str:
         *_section("How to load it", _loading(story)),
         *_section("Intended use", [f"- {line}" for line in uses(story)]),
         *_section("Limits", [f"- {line}" for line in limits(story)]),
-        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family), "```"]),
+        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family.shown()), "```"]),
         *_section("Who labelled", _labels(story)),
         *_section("What was measured", _table(story)),
         *_section("Settings that differ from the defaults", _settings(story)),
@@ -115,7 +116,8 @@ def _loading(story: Story) -> list[str]:
 
 
 def _origin(story: Story) -> list[str]:
-    files = [file for raw in story.raw.values() for file in raw]
+    shown = story.told.family.shown().members
+    files = [file for dvc_id, raw in story.raw.items() if dvc_id in shown for file in raw]
     lines = [f"- base model: {fetched.model} at {fetched.revision}" for fetched in story.fetched]
     lines += [f"- raw file: `{file.path}`, {size_text(file.size)}, sha256 `{file.sha256}`" for file in files]
     return lines or ["It has no raw files: its data was made by the code from the seed."]
@@ -124,7 +126,7 @@ def _origin(story: Story) -> list[str]:
 def _labels(story: Story) -> list[str]:
     labelled = [made for made in story.made.values() if made.fact.labellers]
     lines = [
-        f"- {name}{' (simulated)' if made.simulated else ''}: {count} verdicts, in `{made.fact.dvc_id}`"
+        f"- {name}{' (simulated)' if made.simulated else ''}: {counted(count, 'verdict')}, in `{made.fact.dvc_id}`"
         for made in labelled
         for name, count in made.fact.labellers.items()
     ]

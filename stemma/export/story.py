@@ -107,7 +107,7 @@ def gather(root: Path, index: Index, store: Store, model: Model, defaults: Value
     """
     if model.derivation.stage not in MODELS:
         raise ArtifactError(f"{model.title} is no model but data; name one of its descendants (`stemma impact`)")
-    family = trace(index, store, model, defaults)
+    family = trace(index, store, model, defaults, whole=True)
     told = replace(family, title=_title(root, model), aliases=(), facts=_without_places(family.facts))
     _refuse_tainted(root, told)
     made = {dvc_id: _made(index, store, told, dvc_id) for dvc_id, m in told.family.members.items() if m.derivation}

@@ -69,7 +69,7 @@ def runs_page(root: Path, names: Sequence[str]) -> str:
     best = max(runs, key=lambda run: _numbers(run).get(_winning(run), 0.0))
     with closing(open_index(root)) as index:
         policy = policy_of(index, best)
-        tree = tree_lines(family_of(index, policy))
+        tree = tree_lines(family_of(index, policy).shown())
     with Store(root) as store:
         answers = answers_of(store, best)
     better = ", the better of these" if len(runs) > 1 else ""

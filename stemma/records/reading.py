@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.example import Example
 from stemma.records.fault import RowFault
 from stemma.records.recognition import FORMS, read_example
@@ -76,10 +77,12 @@ class Reading:
         rows = len(self.examples) + len(self.rejects)
         share = len(self.rejects) / rows
         if not self.examples:
-            raise DataError(f"none of the {rows} rows could be taken:\n{self._told()}\n{remedy}.")
+            none = "the only row could not" if rows == 1 else f"none of the {rows} rows could"
+            raise DataError(f"{none} be taken:\n{self._told()}\n{remedy}.")
         if share > max_rejected_share:
             raise DataError(
-                f"{len(self.rejects)} of {rows} rows ({share:.1%}) were rejected, more than {setting} "
+                f"{len(self.rejects)} of {counted(rows, 'row')} ({share:.1%}) "
+                f"were rejected, more than {setting} "
                 f"{max_rejected_share} allows:\n{self._told()}\n{remedy}, or raise {setting}."
             )
 
@@ -90,7 +93,7 @@ class Reading:
             first = next(reject for reject in self.rejects if _reason(reject) == reason)
             lines.append(f"  {count} × {first.field} {first.reason} (first: {first.file}:{first.line})")
         left = len(reasons) - REASONS_TOLD
-        return "\n".join(lines + [f"  and {left} other reasons"] * (left > 0))
+        return "\n".join(lines + [f"  and {counted(left, 'other reason')}"] * (left > 0))
 
 
 RowReader = Callable[[Any], Example]

@@ -7,6 +7,7 @@ from stemma.errors import DataError
 from stemma.records.example import Example
 from stemma.records.fault import RowFault
 from stemma.records.reading import RowReader
+from stemma.records.recognition import check_meaning
 
 LONGEST = 60
 """Characters of a slice's name: it stands in names of metrics and in messages."""
@@ -27,6 +28,7 @@ def slice_reader(read: RowReader, field: str) -> RowReader:
             if value is None:
                 raise
             example = read({name: content for name, content in row.items() if name != field})
+            check_meaning(example, {field})
         return example.model_copy(update={"kind": slice_name(value, field)})
 
     return read_with_slice if field else read

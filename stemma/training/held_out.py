@@ -8,6 +8,7 @@ from stemma.evaluation import slices
 from stemma.evaluation.intervals import Interval, wilson
 from stemma.evaluation.pairs import agreements, length_baseline, pair_accuracy
 from stemma.evaluation.slices import accuracies
+from stemma.records.counting import counted
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison, Split
 from stemma.stage.door import Stage
@@ -50,7 +51,7 @@ def read_pairs(stage: Stage) -> tuple[list[Comparison], dict[Split, list[Compari
     train, held_out = split_of(comparisons, "train"), held_out_of(comparisons)
     if not train:
         raise DataError(f"{path} has no comparison of the train split, so there is nothing to learn from")
-    stage.progress.say(f"{len(train)} pairs to learn from, {sum(map(len, held_out.values()))} held out")
+    stage.progress.say(f"{counted(len(train), 'pair')} to learn from, {sum(map(len, held_out.values()))} held out")
     return train, held_out
 
 

@@ -35,6 +35,8 @@ class RowLimits:
     """Tokens of a prompt with its answer; None where nothing limits them."""
     limit: str
     """What sets the limit."""
+    remedy: str
+    """What lets longer rows in."""
     answer_tokens: int
     """Tokens that a prompt must leave free."""
 
@@ -69,13 +71,13 @@ def row_limits(
             )
         tokenizer: PreTrainedTokenizerBase = build_tokenizer(texts_of(documents), base.vocab_size)
         context: int | None = base.context
-        name = f"base.context {base.context}"
+        name, remedy = f"base.context {base.context}", "raise base.context"
     else:
         tokenizer, context = _fetched(base)
-        name = f"the context of {base.title}, {context}"
+        name, remedy = f"the context of {base.title}, {context}", "take a base model with a longer context"
     if max_tokens is not None and (context is None or max_tokens < context):
-        context, name = max_tokens, f"data.max_tokens {max_tokens}"
-    return RowLimits(tokenizer, base.source, context, name, answer_tokens)
+        context, name, remedy = max_tokens, f"data.max_tokens {max_tokens}", "raise data.max_tokens"
+    return RowLimits(tokenizer, base.source, context, name, remedy, answer_tokens)
 
 
 def _fetched(base: BaseConfig) -> tuple[PreTrainedTokenizerBase, int | None]:

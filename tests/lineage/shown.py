@@ -44,7 +44,7 @@ def shown_project(path: Path) -> FamilyProject:
     registry.move(registry.head(), "promote", {"act": "promote", "moves": {"champion": 1}, "reason": "the first"})
     moves = {"champion": 2, "previous": 1}
     registry.move(registry.head(), "promote", {"act": "promote", "moves": moves, "reason": "kinder"})
-    assert follow(path, "policy") is None
+    assert follow(path, "policy", DEFAULTS) is None
     return project
 
 
@@ -69,7 +69,7 @@ def add_run(project: FamilyProject, name: str, kl_coef: float) -> list[str]:
     version = Registry(project.path, "policy").register(name, commit, "ppo", stages[2].artifact)
     view.register("policy", version, DEFAULTS)
     view.tag_all({"stemma.model_version": f"policy/{version.number}"})
-    view.end("FINISHED", RATES)
+    view.end("FINISHED")
     return said
 
 
@@ -119,4 +119,4 @@ def _show_stage(project: FamilyProject, view: MlflowView, made: Made, ran: bool,
     else:
         maker = maker_of(earlier, made.stage, made.artifact)
         tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
-    view.end_stage(made.stage, entry, RATES if made.stage == "eval_ppo" else {}, tags, [])
+    view.end_stage(made.stage, entry, RATES if made.stage == "eval_ppo" else {}, tags)

@@ -34,7 +34,8 @@ def test_a_dry_run_tells_what_would_run_and_leaves_nothing(undisturbed: Project)
 def test_a_dry_run_hashes_the_users_files_and_does_not_take_them(undisturbed: Project) -> None:
     rows = Path(__file__).parents[1] / "chinese_pairs.jsonl"
     before = traces(undisturbed)
-    printed = undisturbed.run("dpo", "own", "--dry-run", "--profile", "own-data", "--set", f"data.files=[{rows}]")
+    changes = (f"data.files=[{rows}]", "label.source=recorded", "judge.fewest_pairs=20", "base.context=640")
+    printed = undisturbed.run("dpo", "own", "--dry-run", *(word for change in changes for word in ("--set", change)))
     assert traces(undisturbed) == before
     assert re.search(r"\n  data +runs .* inputs/data changed", printed)
 

@@ -51,6 +51,7 @@ def test_an_unknown_profile_lists_the_known(project: Project) -> None:
     ("name", "content", "message"),
     [
         ("missing.jsonl", None, "no such file"),
+        (".", None, "it is a folder; name each file in it"),
         ("empty.jsonl", b"", "empty"),
         ("torn.jsonl", b'{"prompt": "a", "comp', "JSON"),
         ("latin.jsonl", b'{"prompt": "caf\xe9"}\n', "UTF-8"),

@@ -1,11 +1,17 @@
 """A run as MLflow shows it, read back through its client from the real sqlite store."""
 
+import json
+from pathlib import Path
+
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 
 from flows import dpo, rlhf
+from flows.settings import ProjectSettings, stage_values
 from stemma.lineage.runs import artifact_id
+from stemma.view.reconcile import Report, reconcile
+from tests.auditor import auditor_of
 from tests.project import Project
 
 
@@ -50,7 +56,11 @@ def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: Mlflo
     steps = client.get_metric_history(ppo.info.run_id, "objective/kl")
     assert len({point.step for point in steps}) == undisturbed.found("calm").params["ppo"]["updates"]
     inputs = {entry.dataset.name: entry.dataset.digest for entry in ppo.inputs.dataset_inputs}
-    assert inputs == {stage: artifact_id(lock[stage]) for stage in ("data", "base", "sft", "judge", "reward")}
+    assert inputs == {"data": artifact_id(lock["data"])}
+    inputs_of_ppo = client.get_run(ppo.info.run_id).inputs
+    assert inputs_of_ppo is not None
+    models = {client.get_logged_model(entry.model_id).name for entry in inputs_of_ppo.model_inputs}
+    assert models == {"base", "sft", "judge", "reward"}
     (output,) = ppo.outputs.model_outputs
     model = client.get_logged_model(output.model_id)
     assert model.name == "ppo"
@@ -61,11 +71,56 @@ def test_a_child_run_holds_settings_live_metrics_inputs_and_output(client: Mlflo
         if {tag.key: tag.value for tag in entry.tags}["mlflow.data.context"] == "output"
     ]
     assert (made.name, made.digest) == ("sample", artifact_id(lock["sample"]))
+    assert json.loads(str(made.profile))["num_rows"] > 100
+
+
+def test_the_parent_run_tells_the_whole_of_it(client: MlflowClient, undisturbed: Project) -> None:
+    parent, children = runs_of(client, "calm")
+    run, tags = undisturbed.found("calm"), parent.data.tags
+    assert tags["mlflow.source.name"] == "flows/rlhf.py"
+    assert tags["stemma.base"] == "from scratch, seed 0"
+    assert tags["stemma.labellers"].startswith("simulated-1 (")
+    assert parent.data.params["ppo.updates"] == str(run.params["ppo"]["updates"])
+    assert "ppo.kl_coef" not in parent.data.params, "it has its default"
+    assert {"gold/win_rate", "sft/gold/accuracy", "test/accuracy"} <= set(parent.data.metrics)
+    assert "greedy/gold/accuracy" not in parent.data.metrics
+    for words in ("Registered as [policy/", "win rate against SFT", "**Data:** the default world", run.baseline):
+        assert words in tags["mlflow.note.content"]
+    assert parent.inputs is not None
+    assert parent.inputs.dataset_inputs == [], "placeholders are no data"
+    files = {file.path: file.file_size for file in client.list_artifacts(parent.info.run_id)}
+    assert {"params.yaml", "lineage", "run.log"} <= set(files)
+    assert (files["run.log"] or 0) > 0
+    for stage, child in children.items():
+        logs = [f for f in client.list_artifacts(child.info.run_id) if f.path == f"{stage}.log"]
+        assert logs
+        assert (logs[0].file_size or 0) > 0, "what the terminal showed of it"
+
+
+def test_the_labels_name_who_gave_them_and_how_many(client: MlflowClient) -> None:
+    _, children = runs_of(client, "calm")
+    label = children["label"]
+    by_name = {name: count for name, count in label.data.metrics.items() if name.startswith("labels/by/")}
+    assert set(by_name) == {"labels/by/simulated-1", "labels/by/simulated-2", "labels/by/simulated-3"}
+    assert sum(by_name.values()) == label.data.metrics["labels/verdicts"]
+
+
+def test_an_auditor_reads_all_of_a_run_in_a_browser(undisturbed: Project, tmp_path: Path) -> None:
+    with auditor_of(tmp_path, undisturbed.path / "mlflow.db") as auditor:
+        auditor.open_run("stemma", "calm")
+        auditor.reads("Registered as policy/1.", "Base model: from scratch, seed 0.", "Labelled by: simulated-1 (")
+        auditor.reads("Data: the default world, made from seed 0.", undisturbed.found("calm").baseline)
+        auditor.open_model("policy")
+        auditor.reads("No champion yet", "simulated-1: policy/2, policy/1")
+
+
+def test_nothing_of_it_is_known_to_mlflow_alone(undisturbed: Project) -> None:
+    assert reconcile(undisturbed.path, stage_values(ProjectSettings())) == Report()
 
 
 def test_the_registered_version_names_the_same(client: MlflowClient, undisturbed: Project) -> None:
     run = undisturbed.found("calm")
-    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.experiment"] == "calm"]
+    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.run"] == "calm"]
     assert version.tags["stemma.dvc_id"] == artifact_id(run.lock["ppo"])
     assert version.tags["mlflow.source.git.commit"] == run.baseline
     assert "dvc exp apply calm" in str(version.description)

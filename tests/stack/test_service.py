@@ -268,7 +268,7 @@ def test_a_failure_and_a_run_that_waits_are_told(service: Service) -> None:
     stack.ended(failing, "FAILED")
     assert "nowhere.jsonl" in service.listener.told_of("failure", "dpo failing is Failed: ")
     told = service.listener.told_of("waiting")
-    assert "Run waiting waits for people's labels. batch waiting is half done: 0 of 2 verdicts" in told
+    assert "Run waiting waits for people's labels. batch waiting is incomplete: 0 of 2 verdicts" in told
     until(lambda: stack.flow_run(waiting)["state"]["name"] == "Suspended" or None, "the suspension")
     stack.ask(f"/flow_runs/{waiting}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
 

@@ -40,3 +40,10 @@ def test_a_field_that_no_row_has_is_told() -> None:
     with pytest.raises(DataError, match=r"data.slice_field names 'topic', and none of the 1 rows"):
         check_slices([read_example(ROW)], "topic")
     check_slices([read_example(ROW)], "")
+
+
+def test_a_field_that_may_judge_the_answer_is_no_slice_of_rows_that_have_no_meaning_without_it() -> None:
+    read = slice_reader(read_example, "label")
+    with pytest.raises(RowFault, match="may say how good an answer is, so the row is not taken without it"):
+        read({"prompt": "a", "completion": "b", "label": False})
+    assert read({"text": "a", "label": "sports"}).kind == "sports"
