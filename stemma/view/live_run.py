@@ -33,6 +33,8 @@ from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_
 from stemma.view.version_facts import model_facts
 
 HALT = "stemma.halt"
+TRAINING = "workflowType=machine_learning"
+"""Makes MLflow 3 show its pages for training, whatever the browser showed before."""
 ERROR = "stemma.error"
 TAG_LIMIT = 5000
 """Characters of a reason; MLflow takes tags of up to 8000."""
@@ -212,7 +214,7 @@ class MlflowView:
     @_tolerant
     def place(self) -> str:
         """Where MLflow's UI has the parent run, as a path."""
-        return f"/experiments/{self._store.experiment}/runs/{self.parent}"
+        return f"/experiments/{self._store.experiment}/runs/{self.parent}?{TRAINING}"
 
     @_tolerant
     def close_dead(self, names: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """A run as MLflow shows it, read back through its client from the real sqlite store."""
 
 import json
+from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
@@ -10,6 +11,7 @@ from flows import dpo, rlhf
 from flows.settings import ProjectSettings, stage_values
 from stemma.lineage.runs import artifact_id
 from stemma.view.reconcile import Report, reconcile
+from tests.auditor import auditor_of
 from tests.project import Project
 
 
@@ -101,6 +103,15 @@ def test_the_labels_name_who_gave_them_and_how_many(client: MlflowClient) -> Non
     by_name = {name: count for name, count in label.data.metrics.items() if name.startswith("labels/by/")}
     assert set(by_name) == {"labels/by/simulated-1", "labels/by/simulated-2", "labels/by/simulated-3"}
     assert sum(by_name.values()) == label.data.metrics["labels/verdicts"]
+
+
+def test_an_auditor_reads_all_of_a_run_in_a_browser(undisturbed: Project, tmp_path: Path) -> None:
+    with auditor_of(tmp_path, undisturbed.path / "mlflow.db") as auditor:
+        auditor.open_run("stemma", "calm")
+        auditor.reads("Registered as policy/1.", "Base model: from scratch, seed 0.", "Labelled by: simulated-1 (")
+        auditor.reads("Data: the default world, made from seed 0.", undisturbed.found("calm").baseline)
+        auditor.open_model("policy")
+        auditor.reads("No champion yet", "simulated-1: policy/2, policy/1")
 
 
 def test_nothing_of_it_is_known_to_mlflow_alone(undisturbed: Project) -> None:
