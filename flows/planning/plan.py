@@ -11,10 +11,10 @@ from flows.planning.budget import Cost
 from flows.planning.comparable import RECENT_RUNS, is_comparable, raw_inputs_of
 from flows.planning.spending import Spending
 from flows.settings import ASK_PEOPLE, FlowSettings, stage_values
-from stemma.lineage.dvc import LockEntry, Pipeline
-from stemma.lineage.explain import changes, explain, listed
+from stemma.lineage.dvc import Pipeline
+from stemma.lineage.explain import NEVER_RUN, against, changes, explain, listed
 from stemma.lineage.forecast import Forecast, forecast
-from stemma.lineage.runs import Run, lock_entry
+from stemma.lineage.runs import Run, newest_with
 from stemma.stage.definition import ARTIFACTS
 
 MEASURED_RUNS = 5
@@ -86,17 +86,21 @@ def _planned(one: Forecast, gpus: int, past: Past) -> PlannedStage:
     times = (run.seconds[one.stage] for run in past.comparable if run.machine == past.kind and one.stage in run.seconds)
     measured = list(islice(times, MEASURED_RUNS))
     seconds = max(median(measured) - past.spending.unfinished(one.stage), 0.0) if measured else None
-    like = lock_entry(past.comparable, one.stage)
-    size = sum(out.get("size", 0) for out in like["outs"]) if like else None
-    return PlannedStage(one.stage, True, _why(one, lock_entry(past.runs, one.stage)), gpus, seconds, size)
+    like = newest_with(past.comparable, one.stage)
+    size = sum(out.get("size", 0) for out in like.lock[one.stage]["outs"]) if like else None
+    return PlannedStage(one.stage, True, _why(one, newest_with(past.runs, one.stage)), gpus, seconds, size)
 
 
-def _why(one: Forecast, before: LockEntry | None) -> str:
+def _why(one: Forecast, before: Run | None) -> str:
     """What changed of a stage, and what will have changed once the stages before it have run."""
-    if before is None or not one.unknown:
-        return explain(one.stage, one.entry, before)
-    old = {dep["path"]: dep for dep in before["deps"]}
+    if before is None:
+        return NEVER_RUN
+    entry = before.lock[one.stage]
+    if not one.unknown:
+        return explain(one.stage, one.entry, entry, before.name)
+    old = {dep["path"]: dep for dep in entry["deps"]}
     # What is not known yet is told as such, and not as a change.
     deps = [old.get(dep["path"], dep) if dep["path"] in one.unknown else dep for dep in one.entry["deps"]]
     news = ", ".join(path.removeprefix(f"{ARTIFACTS}/") for path in one.unknown)
-    return listed([*changes({**one.entry, "deps": deps}, before), f"{news} will be new"])
+    changed = changes({**one.entry, "deps": deps}, entry)
+    return against(listed([*changed, f"{news} will be new"]), before.name) if changed else f"{news} will be new"
