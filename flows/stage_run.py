@@ -21,9 +21,9 @@ from stemma.config import write_yaml
 from stemma.errors import OutOfMemoryError, StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
 from stemma.lineage.exchange import Exchange
-from stemma.lineage.explain import explain
+from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.placeholders import empty_inputs
-from stemma.lineage.runs import Run, artifact_id, lock_entry, maker_of
+from stemma.lineage.runs import Run, artifact_id, maker_of, newest_with
 from stemma.lineage.workspace import Workspace, check_disk
 from stemma.stage.deadline import DEADLINE_VARIABLE, UNLIMITED, Deadline
 from stemma.stage.definition import PARAMS_FILE, scratch_name
@@ -123,8 +123,9 @@ class StageRunner:
         watch = Watch(
             logs / f"{stage}.jsonl",
             logs / f"{stage}.log",
-            lambda: self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
+            lambda: self._begin(stage),
             lambda events: self._show(stage, events),
+            lambda: self.display.at_work(stage),
         )
         began, gpus = time.monotonic(), gpus_of(self.settings, self.pipeline.definitions[stage])
         try:
@@ -158,6 +159,10 @@ class StageRunner:
             self._record_restored(stage, entry)
         return self.artifacts[stage]
 
+    def _begin(self, stage: str) -> None:
+        self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}")
+        self.display.begin(stage)
+
     def _set_deadline(self, gpus: int) -> None:
         """Tell the stage that begins now when the budget will be spent."""
         now = time.monotonic()
@@ -166,7 +171,8 @@ class StageRunner:
 
     def _reason(self, stage: str, now: LockEntry) -> str:
         """Why DVC runs the stage: what differs from the newest run that has it."""
-        return explain(stage, now, lock_entry(self.earlier, stage))
+        before = newest_with(self.earlier, stage)
+        return explain(stage, now, before.lock[stage], before.name) if before else NEVER_RUN
 
     def _record_ran(self, stage: str, entry: LockEntry) -> None:
         self._show_end(stage, entry, {"stemma.state": "ran", "stemma.reason": self._reason(stage, entry)})
@@ -196,16 +202,19 @@ class StageRunner:
 
     def _show(self, stage: str, events: list[Event]) -> None:
         steps = [event for event in events if "step" in event]
+        places = [(event.get("at", event.get("step")), event["total"]) for event in events if "total" in event]
         for event in events:
             if "resumed" in event:
                 self.spending.resumed(stage)
             if "waits" in event:
                 self.say(f"{stage} {event['waits']}")
+            if "waited" in event:
+                self.display.begin(stage)
             if "say" in event:
                 self.say(f"{stage}: {event['say']}")
+        if places:
+            self.display.step(stage, *places[-1], steps[-1]["metrics"] if steps else {})
         if steps:
-            last = steps[-1]
-            self.display.step(stage, last["step"], last["total"], last["metrics"])
             self.projection.post(MlflowView.log_steps, stage, steps)
 
     def say(self, text: str) -> None:

@@ -53,6 +53,12 @@ def asked_people(root: Path, settings: FlowSettings, run: str) -> "Iterator[Peop
         store.close_connections()
 
 
+def check_people(root: Path, settings: FlowSettings) -> None:
+    """Raise SettingsError where people are to label and there are no guidelines; no store is opened."""
+    if settings.label.source in ASK_PEOPLE:
+        _guidelines(root, settings)
+
+
 @dataclass(frozen=True)
 class People:
     """Those who are asked; the batch is found again by its id however often the run begins anew."""

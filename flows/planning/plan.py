@@ -10,10 +10,10 @@ from flows.people.human_labels import FOLDER as LABELS
 from flows.planning.budget import Cost
 from flows.planning.spending import Spending
 from flows.settings import ASK_PEOPLE, FlowSettings
-from stemma.lineage.dvc import LockEntry, Pipeline
-from stemma.lineage.explain import changes, explain, listed
+from stemma.lineage.dvc import Pipeline
+from stemma.lineage.explain import NEVER_RUN, against, changes, explain, listed
 from stemma.lineage.forecast import Forecast, forecast
-from stemma.lineage.runs import Run, lock_entry
+from stemma.lineage.runs import Run, newest_with
 from stemma.stage.definition import ARTIFACTS
 
 MEASURED_RUNS = 5
@@ -70,20 +70,24 @@ def make_plan(
 def _planned(one: Forecast, gpus: int, kind: str, earlier: Sequence[Run], spending: Spending) -> PlannedStage:
     if not one.runs:
         return PlannedStage(one.stage, False, "nothing changed", gpus, 0.0, 0)
-    before = lock_entry(earlier, one.stage)
+    before = newest_with(earlier, one.stage)
     times = (run.seconds[one.stage] for run in earlier if run.machine == kind and one.stage in run.seconds)
     measured = list(islice(times, MEASURED_RUNS))
     seconds = max(median(measured) - spending.unfinished(one.stage), 0.0) if measured else None
-    size = sum(out.get("size", 0) for out in before["outs"]) if before else None
+    size = sum(out.get("size", 0) for out in before.lock[one.stage]["outs"]) if before else None
     return PlannedStage(one.stage, True, _why(one, before), gpus, seconds, size)
 
 
-def _why(one: Forecast, before: LockEntry | None) -> str:
+def _why(one: Forecast, before: Run | None) -> str:
     """What changed of a stage, and what will have changed once the stages before it have run."""
-    if before is None or not one.unknown:
-        return explain(one.stage, one.entry, before)
-    old = {dep["path"]: dep for dep in before["deps"]}
+    if before is None:
+        return NEVER_RUN
+    entry = before.lock[one.stage]
+    if not one.unknown:
+        return explain(one.stage, one.entry, entry, before.name)
+    old = {dep["path"]: dep for dep in entry["deps"]}
     # What is not known yet is told as such, and not as a change.
     deps = [old.get(dep["path"], dep) if dep["path"] in one.unknown else dep for dep in one.entry["deps"]]
     news = ", ".join(path.removeprefix(f"{ARTIFACTS}/") for path in one.unknown)
-    return listed([*changes({**one.entry, "deps": deps}, before), f"{news} will be new"])
+    changed = changes({**one.entry, "deps": deps}, entry)
+    return against(listed([*changed, f"{news} will be new"]), before.name) if changed else f"{news} will be new"

@@ -97,7 +97,7 @@ def _make(
         concurrency_limit=limit.limit if limit else None,
         concurrency_options=_options(limit.collision_strategy) if limit else None,
         parameters=form_values(flow, settings),
-        parameter_openapi_schema=form_schema(root, flow),
+        parameter_openapi_schema=form_schema(root, flow, settings),
         enforce_parameter_schema=True,
     )
 

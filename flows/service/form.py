@@ -47,7 +47,7 @@ OPEN = {
 """The sections that each flow's form shows at first, besides `data.files`."""
 
 
-def form_schema(root: Path, flow: Flow[Any, Any]) -> dict[str, Any]:
+def form_schema(root: Path, flow: Flow[Any, Any], settings: ProjectSettings) -> dict[str, Any]:
     """The JSON schema of which Prefect draws a flow's form; that of a flow without settings is Prefect's own."""
     schema: dict[str, Any] = parameter_schema(flow).model_dump_for_openapi()
     kind = _kind(flow)
@@ -64,6 +64,7 @@ def form_schema(root: Path, flow: Flow[Any, Any]) -> dict[str, Any]:
         }
         for position, name in enumerate(name for name in ordered if name in fields)
     }
+    _begin_with(schema, fields, stage_values(settings_of(kind, settings)))
     _offer_profiles(schema, profiles(root))
     _name_in_words(schema)
     return schema
@@ -94,6 +95,16 @@ def _section(field: Mapping[str, Any], *, closed: bool) -> dict[str, Any]:
         "default": None,
         "description": f"{field.get('description', '')} Left closed: as the profile or params.yaml has it.",
     }
+
+
+def _begin_with(schema: Mapping[str, Any], fields: Mapping[str, Any], values: Mapping[str, Any]) -> None:
+    """Let a section that is opened begin with the values of params.yaml, not with the defaults of the code."""
+    for name, field in fields.items():
+        definition = schema["definitions"].get(field.get("$ref", "").rpartition("/")[2])
+        if definition:
+            definition["title"] = "set here"
+            for key, shown in definition["properties"].items():
+                shown["default"] = values[name][key]
 
 
 def _offer_profiles(schema: dict[str, Any], names: Sequence[str]) -> None:

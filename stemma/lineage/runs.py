@@ -134,9 +134,9 @@ def read_trailers(body: str) -> dict[str, str]:
     return {key.removeprefix(TRAILER): value.strip() for key, _, value in lines}
 
 
-def lock_entry(runs: Iterable[Run], stage: str) -> LockEntry | None:
-    """A stage's entry in the dvc.lock of the newest of these runs that has one; no other run's lock is read."""
-    return next((run.lock[stage] for run in runs if stage in run.stages), None)
+def newest_with(runs: Iterable[Run], stage: str) -> Run | None:
+    """The first of these runs that has a stage: the newest, where the newest is the first."""
+    return next((run for run in runs if stage in run.stages), None)
 
 
 def maker_of(runs: list[Run], stage: str, output: str) -> Run | None:

@@ -11,7 +11,7 @@ from stemma.config import Values
 from stemma.errors import StemmaError
 from stemma.lineage.answers import EVALUATION, answers_in, answers_of
 from stemma.lineage.dvc import LockEntry
-from stemma.lineage.explain import explain
+from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.git import Git
 from stemma.lineage.index import Derivation, Index, is_data
 from stemma.lineage.names import policy_of
@@ -140,7 +140,9 @@ class Facts:
         earlier = self.oldest_first[: self.oldest_first.index(run)]
         before = next((old for old in reversed(earlier) if facts.stage in old.stages), None)
         derivation = self._index.of_run(before.commit).get(facts.stage) if before else None
-        return explain(facts.stage, facts.entry, derivation.entry if derivation else None)
+        if before is None or derivation is None:
+            return NEVER_RUN
+        return explain(facts.stage, facts.entry, derivation.entry, before.name)
 
     def ends(self, run: Run) -> Ends:
         """What a whole run began from, its raw inputs, and the policy that it made."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from flows.settings import ProjectSettings, stage_values
 from stemma.config import Values
-from stemma.lineage.explain import explain
+from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run, list_runs, maker_of
@@ -113,8 +113,9 @@ def _show_stage(project: FamilyProject, view: MlflowView, made: Made, ran: bool,
         if made.stage == "ppo":
             steps = enumerate(zip(*CURVE.values(), strict=True), start=1)
             view.log_steps("ppo", [{"step": n, "metrics": dict(zip(CURVE, row, strict=True))} for n, row in steps])
-        before = next((run.lock[made.stage] for run in earlier if made.stage in run.lock), None)
-        tags = {"stemma.state": "ran", "stemma.reason": explain(made.stage, entry, before)}
+        before = next((run for run in earlier if made.stage in run.lock), None)
+        reason = explain(made.stage, entry, before.lock[made.stage], before.name) if before else NEVER_RUN
+        tags = {"stemma.state": "ran", "stemma.reason": reason}
     else:
         maker = maker_of(earlier, made.stage, made.artifact)
         tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}

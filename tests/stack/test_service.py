@@ -131,7 +131,7 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
     stack = service.stack
     with browser_at(stack) as ui:
         ui.open_form(service.id("dpo"))
-        ui.fill("0.25", "settings (Optional)", "Dpo (Optional)", "Beta (Optional)")
+        ui.fill("0.25", "settings (Optional)", "DPO (Optional)", "Beta (Optional)")
         ui.name("from-the-form")
         ui.picture("prefect-form")
         ui.submit()
