@@ -10,7 +10,7 @@ class DpoSettings(TrainerSettings):
 
     learning_rate: float = Field(2e-4, gt=0)
     """Of AdamW at the first step; it falls linearly to 0. Suits 1 M weights; take 5e-7 to 5e-6 for 0.5 B or more."""
-    epochs: int = Field(1, ge=1)
+    epochs: int = Field(2, ge=1)
     """Passes over the comparisons."""
     beta: float = Field(0.3, gt=0)
     """How strongly the policy is held to the reference; Rafailov et al. 2023 use 0.1 to 0.5."""
