@@ -74,7 +74,7 @@ def test_a_models_page_has_the_numbers_of_its_runs_and_no_run_gets_a_point_more(
         store.log_points(rated, [("gold/win_rate", 0, 0.9)], 2000)
         store.log_inputs(rated, rating, objects)
         store.log_output(rated, "eval_ppo", rating, objects)
-    model = store.client.get_logged_model(store.logged_model("ppo", policy["md5"], None))
+    model = store.client.get_logged_model(store.logged_model("ppo", str(policy["md5"]), None))
     assert str(model.status) == "READY"
     assert (model.source_run_id, model.params) == (made, {"ppo.updates": "2"})
     numbers = {metric.key: metric for metric in model.metrics or []}
