@@ -19,13 +19,13 @@ from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
 from stemma.lineage.store import Store
 from stemma.stage.locks import lock
+from stemma.view.logged_models import PARENT as PARENT
 from stemma.view.logged_models import LoggedModels
 from stemma.view.profiles import profile
 
 EXPERIMENT = "stemma"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow open the experiment as one that trains models, with its table of runs, and ask nothing."""
-PARENT = "mlflow.parentRunId"
 CONTEXT = "mlflow.data.context"
 INPUT = "input"
 OUTPUT = "output"
