@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from stemma.lineage.store import Store
+from stemma.view.logged_models import PARENT
 from stemma.view.model_differences import model_differences
-from stemma.view.store import PARENT, MlflowStore
+from stemma.view.store import MlflowStore
 from tests.adapted import AdaptedPolicies
 
 ROOT = Path(__file__).resolve().parents[2]
