@@ -9,7 +9,7 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.beginning import begin
-from flows.hardware import machine_kind
+from flows.hardware import machine_kind, slow_machine
 from flows.own_data import check_own_data
 from flows.people.human_labels import check_people
 from flows.planning.budget import refuse_plan
@@ -60,6 +60,8 @@ def plan_words(
         take_inputs(root, path, this_round)
         plan = make_plan(pipeline, stages, beginning.settings, beginning.earlier, spending)
     page = plan_page(plan, name, machine_kind(beginning.settings))
+    if warning := slow_machine(beginning.settings):
+        page = f"{page}\n  {warning}"
     if plan.running:
         try:
             refuse_plan(beginning.settings.budget, spending.total(), plan.cost())

@@ -8,8 +8,9 @@ from statistics import median
 from flows.hardware import gpus_of, machine_kind
 from flows.people.human_labels import FOLDER as LABELS
 from flows.planning.budget import Cost
+from flows.planning.comparable import RECENT_RUNS, is_comparable, raw_inputs_of
 from flows.planning.spending import Spending
-from flows.settings import ASK_PEOPLE, FlowSettings
+from flows.settings import ASK_PEOPLE, FlowSettings, stage_values
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.explain import NEVER_RUN, against, changes, explain, listed
 from stemma.lineage.forecast import Forecast, forecast
@@ -29,9 +30,9 @@ class PlannedStage:
     why: str
     gpus: int
     seconds: float | None
-    """Estimate of its time; None where it was never measured on such a machine."""
+    """Estimate of its time; None where it was never measured on such a machine, of this model, context and data."""
     bytes: int | None
-    """Size of what it makes; None where no run on record made it."""
+    """Size of what it makes; None where no run of this model, context and data made it."""
 
 
 @dataclass(frozen=True)
@@ -59,23 +60,35 @@ def make_plan(
 ) -> Plan:
     """Foresee a run's stages; `earlier` are the runs on record, newest first. Nothing is changed."""
     unknown = {LABELS} if settings.label.source in ASK_PEOPLE else set()
-    return Plan(
-        tuple(
-            _planned(one, gpus_of(settings, pipeline.definitions[one.stage]), machine_kind(settings), earlier, spending)
-            for one in forecast(pipeline, stages, unknown)
-        )
-    )
+    foreseen = forecast(pipeline, stages, unknown)
+    inputs = {path: md5 for one in foreseen for path, md5 in raw_inputs_of(one.entry["deps"]).items()}
+    like = [run for run in earlier[:RECENT_RUNS] if is_comparable(run, stage_values(settings), inputs)]
+    past = Past(earlier, like, machine_kind(settings), spending)
+    return Plan(tuple(_planned(one, gpus_of(settings, pipeline.definitions[one.stage]), past) for one in foreseen))
 
 
-def _planned(one: Forecast, gpus: int, kind: str, earlier: Sequence[Run], spending: Spending) -> PlannedStage:
+@dataclass(frozen=True)
+class Past:
+    """What earlier runs say of this one."""
+
+    runs: Sequence[Run]
+    """All of them, newest first: why a stage runs is told against the newest."""
+    comparable: Sequence[Run]
+    """Those that had the same model, context and rows: times and sizes are theirs."""
+    kind: str
+    """The kind of this machine."""
+    spending: Spending
+
+
+def _planned(one: Forecast, gpus: int, past: Past) -> PlannedStage:
     if not one.runs:
         return PlannedStage(one.stage, False, "nothing changed", gpus, 0.0, 0)
-    before = newest_with(earlier, one.stage)
-    times = (run.seconds[one.stage] for run in earlier if run.machine == kind and one.stage in run.seconds)
+    times = (run.seconds[one.stage] for run in past.comparable if run.machine == past.kind and one.stage in run.seconds)
     measured = list(islice(times, MEASURED_RUNS))
-    seconds = max(median(measured) - spending.unfinished(one.stage), 0.0) if measured else None
-    size = sum(out.get("size", 0) for out in before.lock[one.stage]["outs"]) if before else None
-    return PlannedStage(one.stage, True, _why(one, before), gpus, seconds, size)
+    seconds = max(median(measured) - past.spending.unfinished(one.stage), 0.0) if measured else None
+    like = newest_with(past.comparable, one.stage)
+    size = sum(out.get("size", 0) for out in like.lock[one.stage]["outs"]) if like else None
+    return PlannedStage(one.stage, True, _why(one, newest_with(past.runs, one.stage)), gpus, seconds, size)
 
 
 def _why(one: Forecast, before: Run | None) -> str:

@@ -19,8 +19,8 @@ from stemma.lineage.registry import TRIES, Registry, Version
 from stemma.lineage.served import link_of
 from stemma.lineage.sharing import SilentRemoteError, hand_on, take_over
 from stemma.lineage.store import Store
-from stemma.promotion.serving import lay_out, settle
 from stemma.promotion.settings import PromotionConfig
+from stemma.serving.copies import lay_out, settle
 
 CHAMPION = "champion"
 PREVIOUS = "previous"

@@ -14,6 +14,7 @@ from stemma.lineage.store import Store
 from stemma.stage.locks import lock
 from stemma.view.difference import Difference
 from stemma.view.facts import Facts
+from stemma.view.model_differences import model_differences
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.runs import ShownRuns
 from stemma.view.store import MlflowStore, answering, paged, patience, tracking_uri
@@ -52,6 +53,7 @@ def reconcile(
         work = _Reconciliation(root, mlflow, index, store, runs, say)
         work.report.unmended += runs.unknown()
         work.mend(runs.differences())
+        work.mend(model_differences(root, mlflow))
         for name in models(root):
             with lock(root / LOCK):
                 work.model(name, defaults, drop_unknown)

@@ -19,6 +19,7 @@ from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
 from stemma.lineage.store import Store
 from stemma.stage.locks import lock
+from stemma.view.logged_models import LoggedModels
 from stemma.view.profiles import profile
 
 EXPERIMENT = "stemma"
@@ -94,6 +95,7 @@ class MlflowStore:
         with lock(root / ".stemma" / "mlflow.lock"):
             self.client = mlflow.MlflowClient(self.uri)
             self.experiment = self._experiment_id()
+        self._models = LoggedModels(root, self.client, self.experiment)
 
     def begin_run(self, name: str, tags: Mapping[str, str], at: datetime | None = None) -> str:
         """Open a run, now or at a time that is past; returns its id."""
@@ -166,7 +168,10 @@ class MlflowStore:
         self.client.log_inputs(run, datasets=data, models=[LoggedModelInput(model) for model in known])
 
     def log_output(self, run: str, stage: str, entry: LockEntry, store: Store) -> None:
-        """Name what a stage made: a model, or else a dataset; `entry` is the stage's."""
+        """Name what a stage made: a model, or else a dataset; `entry` is the stage's.
+
+        The run's numbers go on the model's page too.
+        """
         from mlflow.entities import LoggedModelOutput
 
         (made,) = [out for out in entry["outs"] if out["path"] == f"artifacts/{stage}"]
@@ -174,27 +179,14 @@ class MlflowStore:
             self.client.log_outputs(run, [LoggedModelOutput(self.logged_model(stage, made["md5"], run), 0)])
         elif not asked_nobody(stage, used_params(entry)):
             self.client.log_inputs(run, datasets=[_dataset(store, stage, made, OUTPUT)])
+        self._models.describe(run, stage)
 
     def logged_model(self, stage: str, dvc_id: str, source_run: str | None) -> str:
-        """The id of the external model that stands for these bytes, made where there is none yet."""
-        import mlflow
-
-        found = self.client.search_logged_models(
-            [self.experiment], f"tags.`stemma.dvc_id` = '{dvc_id}' and name = '{stage}'", max_results=1
-        )
-        if found:
-            return str(found[0].model_id)
-        model = mlflow.create_external_model(
-            name=stage,
-            source_run_id=source_run,
-            tags={"stemma.dvc_id": dvc_id, "stemma.stage": stage},
-            model_type=stage,
-            experiment_id=self.experiment,
-        )
-        return str(model.model_id)
+        """The id of the model that stands for these bytes, made where there is none yet."""
+        return self._models.of(stage, dvc_id, source_run)
 
     def logged_models(self) -> dict[str, tuple[str, str]]:
-        """Stage and DVC id of every external model, by the model's id."""
+        """Stage and DVC id of every model, by the model's id."""
         found = paged(lambda token: self.client.search_logged_models([self.experiment], page_token=token))
         return {model.model_id: (model.name, model.tags.get("stemma.dvc_id", "")) for model in found}
 

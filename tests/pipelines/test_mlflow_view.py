@@ -1,18 +1,31 @@
 """A run as MLflow shows it, read back through its client from the real sqlite store."""
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
+from mlflow.models import Model
 
 from flows import dpo, rlhf
 from flows.settings import ProjectSettings, stage_values
 from stemma.lineage.runs import artifact_id
+from stemma.view.model_file import model_folder
 from stemma.view.reconcile import Report, reconcile
 from tests.auditor import auditor_of
 from tests.project import Project
+from tests.served import asked, mlflow_serve
+
+LOAD = """
+import json, mlflow, sys
+model = mlflow.pyfunc.load_model(sys.argv[1])
+question = {"messages": [{"role": "user", "content": "where does bok live ?"}], "temperature": 0.0}
+print(json.dumps(model.predict(question)["choices"]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +156,64 @@ def test_restored_stages_are_marked_cached_and_link_the_run_that_made_the_bytes(
         assert tags["stemma.made_by"] == "calm"
         assert tags["stemma.made_by_run_id"] == first[stage].info.run_id
     assert second["dpo"].data.tags["stemma.state"] == "ran"
+
+
+@pytest.fixture(scope="module")
+def champion(client: MlflowClient) -> Iterator[str]:
+    """The address of the policy that the tests take for champion."""
+    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.experiment"] == "calm"]
+    client.set_registered_model_alias("policy", "tried", version.version)
+    yield "models:/policy@tried"
+    client.delete_registered_model_alias("policy", "tried")
+
+
+def test_a_models_page_has_settings_numbers_data_and_runs(client: MlflowClient, undisturbed: Project) -> None:
+    _, children = runs_of(client, "calm")
+    outputs = children["ppo"].outputs
+    assert outputs is not None
+    model = client.get_logged_model(outputs.model_outputs[0].model_id)
+    assert str(model.status) == "READY"
+    assert model.source_run_id == children["ppo"].info.run_id
+    assert model.params == children["ppo"].data.params
+    numbers = {metric.key: metric for metric in model.metrics or []}
+    assert "objective/kl" in numbers
+    assert numbers["gold/win_rate"].value == undisturbed.found("calm").metrics["eval_ppo"]["gold/win_rate"]
+    assert numbers["gold/win_rate"].run_id == children["eval_ppo"].info.run_id
+    data = artifact_id(undisturbed.found("calm").lock["data"])
+    assert (numbers["gold/win_rate"].dataset_name, numbers["gold/win_rate"].dataset_digest) == ("data", data)
+
+
+def test_mlflow_keeps_no_weights_and_says_where_they_are(
+    client: MlflowClient, champion: str, undisturbed: Project, tmp_path: Path
+) -> None:
+    mlflow.set_tracking_uri(f"sqlite:///{undisturbed.path / 'mlflow.db'}")
+    folder = Path(mlflow.artifacts.download_artifacts(champion, dst_path=str(tmp_path)))
+    assert {path.name for path in folder.iterdir()} >= {"MLmodel", "mlflow_model.py", "WEIGHTS.md"}
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 30_000
+    assert "stemma export" in (folder / "WEIGHTS.md").read_text()
+    model = Model.load(str(folder))
+    assert model.signature is not None
+    assert model.signature.inputs.input_names()[0] == "messages"
+    # MLflow's sqlite registry keeps a version's model in its source alone.
+    assert f"models:/{model.model_id}" == client.get_model_version_by_alias("policy", "tried").source
+    artifact = artifact_id(undisturbed.found("calm").lock["ppo"])
+    manifest = model.flavors["python_function"]["config"]["manifest_sha256"]
+    with model_folder(str(model.model_id), "ppo", artifact, manifest) as again:
+        assert (again / "MLmodel").read_bytes() == (folder / "MLmodel").read_bytes()
+
+
+def test_mlflow_serves_the_policy_from_checked_bytes(champion: str, undisturbed: Project) -> None:
+    tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{undisturbed.path / 'mlflow.db'}"}
+    there = Project(undisturbed.path, {**undisturbed.environment, **tracking})
+    question = {"messages": [{"role": "user", "content": "where does bok live ?"}], "temperature": 0.0}
+    with mlflow_serve(champion, there.path, there.environment) as address:
+        first, second = asked(address, question), asked(address, question)
+    assert first["choices"] == second["choices"]
+    assert first["choices"][0]["message"]["role"] == "assistant"
+    artifact = artifact_id(undisturbed.found("calm").lock["ppo"])
+    assert first["model"] == f"ppo {artifact}"
+    weights = undisturbed.path / "serving" / ".versions" / artifact / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    assert first["choices"][0]["message"]["content"] in there.output(sys.executable, "-c", LOAD, champion)
+    assert weights.read_bytes() == whole  # laid out again from DVC

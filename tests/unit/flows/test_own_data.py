@@ -45,7 +45,7 @@ def test_data_with_all_that_is_needed_suits() -> None:
             "needs judge.fewest_pairs 50 pairs of the judge split, .* 49",
         ),
         (("label.source=simulated",), {}, "label.source is simulated, and only the default world says"),
-        (("label.source=ai", "sample.held_out_prompts=20"), {}, "which gives 20: .* raise sample.held_out_prompts"),
+        (("label.source=ai", "sample.held_out_prompts=20"), {}, "which gives 40: .* raise sample.held_out_prompts"),
         (("label.source=human", "sample.responses=0"), {}, "which gives 0: "),
         ((), {"demonstrations": 0}, "SFT needs answers to imitate, and the train split has none"),
         (("eval.split=validation",), {"prompts": {"test": 9}}, "2 prompts of the validation split, which holds 0"),
