@@ -19,7 +19,7 @@ def test_nothing_changed_nothing_runs(undisturbed: Project) -> None:
 def test_a_setting_reruns_its_stage_and_what_follows(undisturbed: Project) -> None:
     printed = undisturbed.run("dpo", "softer", "--set", "dpo.beta=0.2")
     assert list(undisturbed.found("softer").made) == ["dpo", "eval_dpo"]
-    assert re.search(r"dpo runs: dpo\.beta 0\.\d+ → 0\.2\n", printed)
+    assert re.search(r"dpo runs: dpo\.beta 0\.\d+ → 0\.2 \(against run [\w-]+\)\n", printed)
     assert "eval_dpo runs: artifacts/dpo changed" in printed
 
 
