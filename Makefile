@@ -5,7 +5,7 @@ BIN := .venv/bin
 QUEUE := tests/pipelines/test_slots.py
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: demo test test-runs test-queue test-parts test-stack check deps install deploy up down
+.PHONY: demo test test-runs test-queue test-parts test-stack mutants check deps install deploy up down
 
 demo: .venv/run
 	stemma run rlhf
@@ -35,6 +35,10 @@ test-parts:
 # The real stack on loopback: PostgreSQL, S3, a bare Git remote, two workers in clones of their own, a browser.
 test-stack:
 	pytest tests/stack
+
+# Whether the fast tests notice one wrong line: every mutant of tests/mutant_list.py, in a copy of the project.
+mutants: .venv/dev
+	python -m tests.mutants
 
 check: .venv/dev
 	ruff format --check .

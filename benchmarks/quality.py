@@ -15,6 +15,11 @@ alike:
 (toy_judge.py), served by `transformers serve` while it labels. Where the same flow ran on people's labels too, both
 policies' gold scores on the same prompts are compared, and the judge with the gold rule and with those people.
 
+A second table has the accuracy of each seed's reward model on every slice of the held-out pairs and on every probe, and
+what the gate of the reward stage says of it: a run would stop, or would go on with a warning. The benchmark goes on in
+either case (reward.slices_must_beat_chance=false), so that a seed which the gate stops is in the first table too.
+Stages that the flows share run once a seed.
+
 Ends with status 1 where a condition does not hold.
 """
 
@@ -29,6 +34,7 @@ from typing import NamedTuple
 
 from benchmarks.ai_labels import DUEL_HEADER, JUDGE_HEADER, Duel, duel_rows, judge_rows
 from benchmarks.judge_server import judge_served
+from stemma.slice_metrics import BELOW, NOT_ABOVE, read_slices
 
 ROOT = Path(__file__).resolve().parents[1]
 STEMMA = [sys.executable, "-m", "stemma"]
@@ -78,6 +84,9 @@ HEADER: tuple[str, ...] = (
     "does not hold",
 )
 
+SLICE_HEADER = ("seed", "rewards", "measured on", "better answer preferred", "pairs", "gate")
+GATE = {0: "", NOT_ABOVE: "warns", BELOW: "stops"}
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run everything, print the table, and return the exit status."""
@@ -94,13 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows += [table_row(seed, METHODS[method].title, mode, numbers) for mode in MODES]
             failures += sum(bool(broken(numbers, mode)) for mode in MODES)
     print("\n" + "\n".join(aligned(rows)))
+    report_slices(runs)
     report_ai(runs)
     return 1 if failures else 0
 
 
 def run_methods(seed: int, methods: Sequence[str], split: str) -> dict[str, str]:
     """Run the flows of a seed, the judge being served while its labels are wanted; gives each method's run."""
-    wanted = [f"eval.split={split}"]
+    wanted = [f"eval.split={split}", "reward.slices_must_beat_chance=false"]
     names = {method: run_flow(method, seed, wanted) for method in methods if not METHODS[method].rival}
     by_ai = [method for method in methods if METHODS[method].rival]
     if by_ai:
@@ -119,9 +129,51 @@ def run_flow(method: str, seed: int, settings: Sequence[str]) -> str:
 
 def numbers_of(run: str, policy: str) -> Numbers:
     """The numbers of a run's evaluation."""
+    return metrics_of(run)[f"eval_{policy}"]
+
+
+def metrics_of(run: str) -> Mapping[str, Numbers]:
+    """A run's metrics, by stage."""
     shown = subprocess.run([*STEMMA, "show", run, "--json"], cwd=ROOT, check=True, capture_output=True, text=True)
-    numbers: Numbers = json.loads(shown.stdout)["metrics"][f"eval_{policy}"]
-    return numbers
+    metrics: Mapping[str, Numbers] = json.loads(shown.stdout)["metrics"]
+    return metrics
+
+
+def report_slices(runs: Mapping[int, Mapping[str, str]]) -> None:
+    """Print how each seed's reward model does on slices and probes, and which seeds the gate flags."""
+    rewards = [
+        (seed, METHODS[method].title, metrics_of(name)["reward"])
+        for seed, names in runs.items()
+        for method, name in names.items()
+        if METHODS[method].policy == "ppo"
+    ]
+    if not rewards:
+        return
+    rows = [row for seed, title, numbers in rewards for row in slice_rows(seed, title, numbers)]
+    print("\n" + "\n".join(aligned([SLICE_HEADER, *rows])))
+    for verdict, weak in (("stops", BELOW), ("warns of", NOT_ABOVE)):
+        seeds = [str(seed) for seed, _, numbers in rewards if most_weak(numbers) == weak]
+        print(f"The gate {verdict} {len(seeds)} of {len(rewards)} reward models" + ", seed ".join(["", *seeds]))
+
+
+def slice_rows(seed: int, policy: str, numbers: Numbers) -> list[tuple[str, ...]]:
+    """A line for each slice and probe of a seed's reward model."""
+    return [
+        (
+            str(seed),
+            policy,
+            f"{row.group} {row.name}",
+            f"{row.accuracy:.3f} [{row.low:.3f}, {row.high:.3f}]",
+            str(row.pairs),
+            GATE[row.weak],
+        )
+        for row in read_slices(numbers)
+    ]
+
+
+def most_weak(numbers: Numbers) -> int:
+    """0 where the gate passes a reward model, else NOT_ABOVE or BELOW."""
+    return max((row.weak for row in read_slices(numbers)), default=0)
 
 
 def report_ai(runs: Mapping[int, Mapping[str, str]]) -> None:

@@ -51,7 +51,7 @@ OVER_OPTIMISED = (
     "ppo.watch.every=2",
 )
 """Nothing holds PPO near the policy that it started from; the flipped labels of the round before are left out."""
-SMALL_STEPS = ("ppo.updates=12", "sample.responses=4", "reward.epochs=1")
+SMALL_STEPS = ("ppo.updates=12", "sample.responses=4", "sample.pairs=null", "reward.epochs=1")
 """With the default 50 updates the first policy's gold score is 0.54 of at most 0.6, which leaves a round little to
 learn, and its two answers to a prompt are so often alike that few pairs are left to label. Four answers give six pairs,
 and one epoch of those is more steps than three of the default's."""

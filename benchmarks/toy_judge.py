@@ -70,6 +70,8 @@ def make_judge(seed: int, folder: Path) -> None:
 
     What a killed process had done of it is taken over.
     """
+    from stemma.models.tokenizer import build_tokenizer
+    from stemma.records.dataset import texts_of
     from stemma.training.from_scratch import make_from_scratch
     from stemma.training.sft import train_on_demonstrations
 
@@ -83,7 +85,8 @@ def make_judge(seed: int, folder: Path) -> None:
     reading, learning = stage("reading", seed, work), stage("learning", seed, work)
     if not any(reading.output.iterdir()):
         probe = (*make_probe(own), *make_probe(others))
-        make_from_scratch([*corpora, *map(as_document, lessons[:READ_LESSONS])], probe, READING, reading)
+        documents = [*corpora, *map(as_document, lessons[:READ_LESSONS])]
+        make_from_scratch(documents, probe, build_tokenizer(texts_of(documents), READING.vocab_size), READING, reading)
     rows = [*lessons, *rehearsal(corpora, chance(seed, "rehearsal"))]
     chance(seed, "order of lessons").shuffle(rows)
     train_on_demonstrations(rows, reading.output, LEARNING, "last", learning)

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from flows.events import PROMOTED, REFUSED, ROLLED_BACK, tell
-from flows.settings import load_settings, registered_model
+from flows.settings import ProjectSettings, load_settings, registered_model, stage_values
 from stemma.errors import ArtifactError
 from stemma.lineage.history import moves_of, moves_page
 from stemma.lineage.index import Index, open_index
@@ -63,11 +63,14 @@ def _registered_model(root: Path, name: str) -> str:
 
 @contextmanager
 def _desk(registry: Registry, root: Path, config: PromotionConfig, asked_by: str) -> Iterator[Desk]:
+    from stemma.serving.loading import check_loadable
     from stemma.view.reconcile import follow
 
+    defaults = stage_values(ProjectSettings())
     with closing(open_index(root)) as index, Store(root) as store:
         verify = partial(_verify, root, index, store)
-        yield Desk(root, index, store, registry, config, verify, lambda: follow(root, registry.model), asked_by)
+        mirror = partial(follow, root, registry.model, defaults)
+        yield Desk(root, index, store, registry, config, verify, check_loadable, mirror, asked_by)
 
 
 def _tell(desk: Desk, moved: Moved, event: str, reason: str) -> str:

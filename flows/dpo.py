@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.form_settings import from_form
 from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
 from flows.planning.dry_run import Planned
@@ -16,7 +17,7 @@ DEFAULTS = DpoSettings()
 
 @flow(name="dpo", flow_run_name=run_name)
 def dpo(
-    settings: DpoSettings = DEFAULTS, name: str = "", dry_run: bool = False
+    settings: DpoSettings = DEFAULTS, name: str = "", dry_run: bool = False, profile: str = ""
 ) -> FlowReport | State[Waiting] | State[Planned]:
     """Align a policy straight from the pairs.
 
@@ -24,5 +25,6 @@ def dpo(
         settings: Every stage's settings.
         name: The run's name; empty lets Prefect choose one.
         dry_run: Only tell what would run, why, and what it would cost.
+        profile: A named set of settings from profiles/, under whatever is changed here.
     """
-    return run_pipeline("dpo", STAGES, "dpo", settings, name, dry_run)
+    return run_pipeline("dpo", STAGES, "dpo", from_form(settings, profile), name, dry_run)

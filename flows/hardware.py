@@ -22,6 +22,16 @@ def machine_kind(settings: FlowSettings) -> str:
     return f"{settings.machine.device} x{settings.machine.processes}"
 
 
+def slow_machine(settings: FlowSettings) -> str:
+    """A warning where a Hub model would train on the CPU; empty elsewhere."""
+    if settings.base.source != "hub" or settings.machine.device != "cpu":
+        return ""
+    return (
+        f"warning: {settings.base.model} would train on the CPU, which takes hours to days. machine.device is cpu, or "
+        "is auto and no GPU was found here; `--set machine.device=cuda` stops where torch finds none"
+    )
+
+
 def gpus_of(settings: FlowSettings, stage: StageDefinition) -> int:
     """How many GPUs a stage takes."""
     needs = needs_of(stage.section, stage_values(settings))

@@ -1,5 +1,6 @@
 """Whether the data can give what the run's later stages need: asked before anything trains."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from math import comb
 from pathlib import Path
@@ -14,13 +15,15 @@ from tasks.eval import FEWEST_PROMPTS
 def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     """Read the data of a run that is not begun, as its data stage will, and check that the other stages can use it.
 
+    `files` are to be taken in; a run that began before took them in, and its data stage checked them.
+
     Raises StemmaError where the run would be refused.
     """
     if files:
         own = read_own_data({file.name: file for file in files}, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
-    else:
+    elif not settings.data.files:
         check_data_suits(settings, _world(settings))
 
 
@@ -36,9 +39,8 @@ def check_data_suits(settings: FlowSettings, report: Mapping[str, Any]) -> None:
     """
     faults = [*_demonstrations(settings, report), *_labels(settings, report), *_evaluation(settings, report)]
     if faults:
-        raise DataError(
-            "\n".join(["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)])
-        )
+        lines = ["this data cannot be used with these settings:", *(f"  {fault}" for fault in faults)]
+        raise DataError("\n".join([*lines, "`stemma data check FILE…` lists, without a run, what a run would take."]))
 
 
 def _demonstrations(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
@@ -59,7 +61,7 @@ def _labels(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
             "of a chosen and a rejected answer in the train split, so there is nothing for a reward model or DPO: add "
             "pairs to data.files, or set label.source to human or ai, which compare sampled answers"
         )
-    elif not report["gold"] and settings.label.earlier == "none":
+    elif not report["gold"]:
         yield from _judge(settings, report)
 
 
@@ -79,7 +81,9 @@ def _judge(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
 def _sampled_for_judge(settings: FlowSettings, report: Mapping[str, Any]) -> int:
     prompts: int = report["prompts"].get("judge", 0)
     most = settings.sample.held_out_prompts
-    return (prompts if most is None else min(prompts, most)) * comb(settings.sample.responses, 2)
+    return (prompts if most is None else min(prompts, most)) * min(
+        comb(settings.sample.responses, 2), settings.sample.pairs or sys.maxsize
+    )
 
 
 def _evaluation(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:

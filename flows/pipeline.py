@@ -1,7 +1,7 @@
 """A flow run from its settings to a registered model: one worktree, one Prefect task a stage, one DVC experiment."""
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from flows.beginning import (
     drop_beginning,
     exchange_of,
     going_on_after_a_kill,
+    is_deployed,
     keep_beginning,
     keep_settings,
 )
@@ -34,6 +35,7 @@ from flows.result_page import FlowReport, show_result
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
+from flows.termination import ending_soon_on_sigterm
 from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.environment import stage_environment
@@ -45,10 +47,11 @@ from stemma.lineage.runs import find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.records.json_file import read_json
-from stemma.stage.definition import ARTIFACTS
+from stemma.stage.definition import ARTIFACTS, PARAMS_FILE
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest
 from stemma.stage.slots import in_line
+from stemma.view.facts import code_tags, repository_tags, warning_tags
 from stemma.view.live_run import MlflowView
 
 P = ParamSpec("P")
@@ -84,6 +87,7 @@ def run_pipeline(
     beginning = begin(root, policy, settings, name)
     settings = beginning.settings
     with (
+        nullcontext() if is_deployed() else ending_soon_on_sigterm(),
         stage_environment(root / ".stemma" / "scratch", Git(root).has_identity()),
         in_line(name, runtime.flow_run.scheduled_start_time.timestamp()),
         Display() as display,
@@ -133,7 +137,8 @@ class _FlowRun:
         dirty = " with uncommitted changes" if workspace.dirty else ""
         self.runner.display.say(f"run {workspace.name}: flow {self.flow} at commit {workspace.commit[:8]}{dirty}")
         announce_plan(self.runner, self.stages)
-        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags())
+        settings = (workspace.path / PARAMS_FILE).read_text(encoding="utf-8")
+        self.runner.projection.post(MlflowView.begin, workspace.name, self._tags(), settings)
         self.runner.projection.post(MlflowView.close_dead, [workspace.name, *workspace.swept])
         try:
             halt = self._run_stages()
@@ -147,7 +152,8 @@ class _FlowRun:
             version = _task(self._register, "register")()
             status = "FINISHED"
         finally:
-            self.runner.projection.ask(MlflowView.end, status, self._metrics(), why)
+            log = "\n".join([*self.runner.display.lines, ""])
+            self.runner.projection.ask(MlflowView.end, status, why, log)
         return FlowReport(
             run=workspace.name,
             flow=self.flow,
@@ -194,7 +200,8 @@ class _FlowRun:
         self.runner.spending.close()
         commit = Git(workspace.root).run("rev-parse", "--verify", f"{self._experiment_ref()}")
         saved = {"stemma.experiment": workspace.name, "stemma.experiment_commit": commit}
-        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved})
+        warnings = warning_tags({stage: self.runner.metrics(stage) for stage in self.stages})
+        self.runner.projection.post(MlflowView.tag_all, {**self._tags(), **saved, **warnings})
 
     def _experiment_ref(self) -> str:
         commit = self.runner.workspace.commit
@@ -231,8 +238,10 @@ class _FlowRun:
         return str(version.number)
 
     def _tags(self) -> dict[str, str]:
+        workspace = self.runner.workspace
         return {
-            "mlflow.source.git.commit": self.runner.workspace.commit,
+            **repository_tags(workspace.root),
+            **code_tags(self.flow, workspace.commit),
             "stemma.flow": self.flow,
             "stemma.run": self.runner.workspace.name,
             "stemma.dirty": str(self.runner.workspace.dirty).lower(),

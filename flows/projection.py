@@ -86,9 +86,10 @@ def _fill_in(view: MlflowView, defaults: Values) -> None:
 
 
 def _open(root: Path, flow_pid: int) -> None:
-    """Make the view, in its own process; an interrupt is the flow's to handle, which then closes the view."""
+    """Make the view, in its own process; a signal to all is the flow's to handle, which then closes the view."""
     global _view  # noqa: PLW0603 -- a worker process keeps what its initializer made in no other place
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     end_with(flow_pid)
     _view = MlflowView(root, warn=_said.append)
 

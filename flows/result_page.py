@@ -1,6 +1,8 @@
 """What a run came to, as a page in the Prefect UI: its numbers, its family tree, and where else to look."""
 
+from base64 import b64encode
 from contextlib import closing
+from io import BytesIO
 from pathlib import Path
 
 from prefect import get_run_logger
@@ -8,11 +10,17 @@ from pydantic import BaseModel
 
 from flows.pages import page_key, show_page
 from flows.service.stack import mlflow_page
+from flows.settings import ProjectSettings, stage_values
+from stemma.lineage.answers import answers_of
+from stemma.lineage.explain import flat
 from stemma.lineage.family import family_of, tree_lines
-from stemma.lineage.index import open_index
-from stemma.lineage.names import policy_of
-from stemma.lineage.runs import find_run
-from stemma.lineage.show import result_rows
+from stemma.lineage.index import Index, open_index
+from stemma.lineage.names import Model, model_of, policy_of
+from stemma.lineage.registry import Registry
+from stemma.lineage.runs import Run, artifact_id, find_run
+from stemma.lineage.show import result_rows, warning_lines
+from stemma.lineage.store import Store
+from stemma.records import answer_examples
 
 
 class FlowReport(BaseModel):
@@ -42,16 +50,25 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
     """The page as Markdown."""
     run = find_run(root, report.run)
     with closing(open_index(root)) as index:
-        tree = tree_lines(family_of(index, policy_of(index, run)))
-    header, *rows = result_rows([run])
+        tree = tree_lines(family_of(index, policy_of(index, run)).shown())
+        champion = _champion(root, index, report)
+    with Store(root) as store:
+        answers, picture = answers_of(store, run), _picture(store, run)
+    header, *rows = result_rows([run, *([champion.run] if champion else [])])
+    beside = f"Beside it the champion, {champion.title}." if champion else f"{report.model} has no other champion."
     made = f"{len(report.ran)} of {len(run.stages)} stages ran" + (f": {', '.join(report.ran)}" if report.ran else "")
     return "\n\n".join(
         [
             f"# {title}",
             *([_block(words.splitlines())] if words else []),
+            *(f"**{line}**" for line in warning_lines(run)),
             _links(root, report),
             f"Flow {report.flow}; {made}.",
-            "\n".join([_row(header), "|:---|---:|", *map(_row, rows)]),
+            f"Changed settings: {_changed(run)}",
+            beside,
+            "\n".join([_row(header), "|:---" + "|---:" * (len(header) - 1) + "|", *map(_row, rows)]),
+            *([picture] if picture else []),
+            *(["## Answers before and after", answer_examples.markdown(answers)] if answers else []),
             "## Family tree",
             _block(tree),
             f"`stemma show {report.run}` tells the same; `dvc exp apply {report.run}` takes its files.",
@@ -63,6 +80,42 @@ def _links(root: Path, report: FlowReport) -> str:
     page = mlflow_page(root)
     version = f"[{report.model}/{report.version}]({page}/#/models/{report.model}/versions/{report.version})"
     return " · ".join([*([f"[Run in MLflow]({page}/#{report.place})"] if report.place else []), version])
+
+
+def _champion(root: Path, index: Index, report: FlowReport) -> Model | None:
+    """The version that serves, where it is another one than the run's own."""
+    registered = Registry(root, report.model).read()
+    number = registered.aliases.get("champion")
+    if number is None or str(number) == report.version:
+        return None
+    return model_of(index, registered, registered.versions[number])
+
+
+def _changed(run: Run) -> str:
+    """The run's settings that are not at their default."""
+    usual = {key: value for key, value in flat(stage_values(ProjectSettings())).items() if value != "auto"}
+    values = flat(run.params)
+    differing = [key for key in values if key in usual and usual[key] != values[key]]
+    changed = [f"`{key}` {_in_short(usual[key])} → {_in_short(values[key])}" for key in differing]
+    return ", ".join(changed) or "none; all are at their defaults"
+
+
+def _in_short(value: object) -> str:
+    """A value on one line; of a list only how long it is."""
+    return f"{len(value)} entries" if isinstance(value, list) else str(value)
+
+
+def _picture(store: Store, run: Run) -> str:
+    """The evaluation's bars, as a picture in the page itself; empty where its bytes are not here."""
+    from stemma.evaluation.plots import draw_metrics
+
+    stage = f"eval_{run.trailers['Policy'].partition('=')[0]}"
+    report = store.read_json(artifact_id(run.lock[stage]), "report.json") if stage in run.lock else None
+    if report is None:
+        return ""
+    image = BytesIO()
+    draw_metrics(report).savefig(image, format="png", dpi=60)
+    return f"![SFT and the tuned policy](data:image/png;base64,{b64encode(image.getvalue()).decode()})"
 
 
 def _row(cells: list[str]) -> str:

@@ -11,6 +11,7 @@ from prefect.tasks import exponential_backoff
 from flows import dpo, rlhf
 from flows.acts import promote_model
 from flows.beginning import drop_beginning, going_on_after_a_kill
+from flows.form_settings import from_form
 from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
 from flows.planning.dry_run import Planned
@@ -44,7 +45,7 @@ class RoundReport(FlowReport):
 
 @flow(name="retrain", flow_run_name=run_name)
 def retrain(
-    settings: RetrainSettings = DEFAULTS, name: str = "", dry_run: bool = False
+    settings: RetrainSettings = DEFAULTS, name: str = "", dry_run: bool = False, profile: str = ""
 ) -> State[RoundReport] | State[Waiting] | State[Planned]:
     """Train the champion on fresh labels of its own answers, and let the new policy serve where the gates let it.
 
@@ -52,8 +53,10 @@ def retrain(
         settings: Every stage's settings; round says how it goes on from what is there.
         name: The run's name; empty lets Prefect choose one.
         dry_run: Tell the plan, and run nothing.
+        profile: A named set of settings from profiles/, under whatever is changed here.
     """
     root = find_project(Path.cwd())
+    settings = from_form(settings, profile)
     begun = begin_round(root, settings)
     stages, policy = METHODS[settings.round.method]
     ended = run_pipeline("retrain", stages, policy, begun.settings(settings), name, dry_run, begun)

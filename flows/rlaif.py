@@ -3,6 +3,7 @@
 from prefect import flow
 from prefect.client.schemas.objects import State
 
+from flows.form_settings import from_form
 from flows.people.suspension import Waiting
 from flows.pipeline import run_name, run_pipeline
 from flows.planning.dry_run import Planned
@@ -15,7 +16,7 @@ DEFAULTS = RlaifSettings()
 
 @flow(name="rlaif", flow_run_name=run_name)
 def rlaif(
-    settings: RlaifSettings = DEFAULTS, name: str = "", dry_run: bool = False
+    settings: RlaifSettings = DEFAULTS, name: str = "", dry_run: bool = False, profile: str = ""
 ) -> FlowReport | State[Waiting] | State[Planned]:
     """Align a policy by a reward model that learned from AI judges, and PPO.
 
@@ -23,5 +24,6 @@ def rlaif(
         settings: Every stage's settings; ai_label.judges names the judges.
         name: The run's name; empty lets Prefect choose one.
         dry_run: Only tell what would run, why, and what it would cost.
+        profile: A named set of settings from profiles/, under whatever is changed here.
     """
-    return run_pipeline("rlaif", STAGES, "ppo", settings, name, dry_run)
+    return run_pipeline("rlaif", STAGES, "ppo", from_form(settings, profile), name, dry_run)

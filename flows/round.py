@@ -3,14 +3,15 @@
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from flows.settings import RetrainSettings
 from stemma.errors import WorkspaceError
 from stemma.labelling.earlier import EARLIER as LABELS
 from stemma.labelling.earlier import count_rounds
-from stemma.lineage.index import Derivation, Index, open_index
+from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import model_of
+from stemma.lineage.policy_files import with_bases
 from stemma.lineage.registry import Registry
 from stemma.lineage.rounds import FLOW, labels_trailer
 from stemma.lineage.runs import Run
@@ -78,7 +79,7 @@ def begin_round(root: Path, settings: RetrainSettings) -> Round:
         rounds = [run for run in index.runs() if run.flow == FLOW and run.trailers["Parent"].startswith(f"{now.name}/")]
         before = max([parent.run, *rounds], key=lambda run: run.created)
         before = before if settings.round.goes_on_from == "latest" else parent.run
-        inputs = _with_bases(index, store, parent.derivation, str(CHAMPION)) | _left(index, store, before, settings)
+        inputs = with_bases(index, store, parent.derivation, str(CHAMPION)) | _left(index, store, before, settings)
         number = 1 + max((int(run.trailers["Round"]) for run in rounds), default=0)
         return Round(number, f"{now.name}/{now.aliases[alias]}", method, inputs)
 
@@ -99,17 +100,5 @@ def _left(index: Index, store: Store, before: Run, settings: RetrainSettings) ->
     left = {str(LABELS): made["label"].artifact} if settings.label.earlier_decay else {}
     warm = settings.round.warm_start and settings.round.method == "rlhf" and settings.reward.tuning == "full"
     if warm and "reward" in made:
-        left |= _with_bases(index, store, made["reward"], str(REWARD))
+        left |= with_bases(index, store, made["reward"], str(REWARD))
     return left
-
-
-def _with_bases(index: Index, store: Store, model: Derivation, place: str) -> dict[str, str]:
-    """A model at its place and, where it is adapters, the models below it where the adapters look for them."""
-    found = {place: model.artifact}
-    told = store.read_json(model.artifact, "base.json")
-    if told:
-        stage = PurePosixPath(told["base"]).name
-        below = next(dep.md5 for dep in index.inputs(model) if dep.path == str(ARTIFACTS / stage))
-        derivation = next(made for made in index.of_artifact(below) if made.stage == stage)
-        found |= _with_bases(index, store, derivation, str(PurePosixPath(place).parent / stage))
-    return found

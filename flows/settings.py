@@ -1,6 +1,6 @@
 """The flows' parameters: every stage's settings, from which the Prefect UI draws its form."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -95,6 +95,14 @@ class FlowSettings(Settings):
     resources: ResourcesConfig = ResourcesConfig()
     """What its stages need of the machine."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_closed_sections(cls, values: Any) -> Any:
+        """A section that the form leaves closed is not set: `flows.form_settings` fills it in."""
+        if not isinstance(values, Mapping):
+            return values
+        return {name: value for name, value in values.items() if value is not None}
+
     @model_validator(mode="after")
     def _prompts_leave_room_for_answers(self) -> Self:
         """The data stage checks the user's prompts once, for every stage that samples."""
@@ -147,6 +155,12 @@ class ProjectSettings(RetrainSettings):
     promotion: PromotionConfig = PromotionConfig()
     """What a policy must show before an alias moves to it."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_closed_sections(cls, values: Any) -> Any:
+        """In params.yaml a section is never closed: an empty one is a fault."""
+        return values
+
 
 def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> ProjectSettings:
     """Read params.yaml, lay a profile and `--set` overrides over it, and check all of it at once.
@@ -188,9 +202,13 @@ def section(settings: FlowSettings, name: str) -> dict[str, Any]:
     return {key: values[key] for key in ("seed", "machine", name)}
 
 
+def profiles(root: Path) -> list[str]:
+    """The names of the project's profiles."""
+    return sorted(file.stem for file in (root / "profiles").glob("*.yaml"))
+
+
 def _profile(root: Path, name: str) -> Values:
     path = root / "profiles" / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (root / "profiles").glob("*.yaml")))
-        raise SettingsError(f"there is no profile {name!r}; there are: {known}")
+        raise SettingsError(f"there is no profile {name!r}; there are: {', '.join(profiles(root))}")
     return read_yaml(path)

@@ -21,13 +21,17 @@ from stemma.config import write_yaml
 from stemma.errors import OutOfMemoryError, StemmaError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
 from stemma.lineage.exchange import Exchange
-from stemma.lineage.explain import explain
-from stemma.lineage.runs import Run, artifact_id, lock_entry, maker_of
+from stemma.lineage.explain import NEVER_RUN, explain
+from stemma.lineage.placeholders import empty_inputs
+from stemma.lineage.runs import Run, artifact_id, maker_of, newest_with
 from stemma.lineage.workspace import Workspace, check_disk
 from stemma.stage.deadline import DEADLINE_VARIABLE, UNLIMITED, Deadline
 from stemma.stage.definition import PARAMS_FILE, scratch_name
 from stemma.stage.locks import lock, try_lock
 from stemma.view.live_run import MlflowView
+
+MOST_PRINTED = 200_000
+"""As many characters of a stage's own output as MLflow keeps, its end."""
 
 
 @dataclass
@@ -56,6 +60,8 @@ class StageRunner:
     """DVC id of every stage's artifact, in order."""
     ran: list[str] = field(default_factory=list)
     """The stages that ran; the others were restored."""
+    _said_before: int = 0
+    """How many lines the terminal showed before the stage at work."""
 
     def run(self, stage: str) -> str:
         """Bring a stage up to date and return its artifact's DVC id.
@@ -71,6 +77,7 @@ class StageRunner:
 
     def _attempt(self, stage: str) -> str:
         definition = self.pipeline.definitions[stage]
+        self._said_before = len(self.display.lines)
         folder = self.workspace.root / ".stemma" / "scratch"
         self.projection.post(MlflowView.begin_stage, stage, section(self.settings, definition.section))
         scratch = folder / scratch_name(self.workspace.path, definition)
@@ -116,8 +123,9 @@ class StageRunner:
         watch = Watch(
             logs / f"{stage}.jsonl",
             logs / f"{stage}.log",
-            lambda: self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}"),
+            lambda: self._begin(stage),
             lambda events: self._show(stage, events),
+            lambda: self.display.at_work(stage),
         )
         began, gpus = time.monotonic(), gpus_of(self.settings, self.pipeline.definitions[stage])
         try:
@@ -127,7 +135,9 @@ class StageRunner:
         except StageFailedError as error:
             refuse_more(self.settings.budget, self.spending.total(), self.workspace.name, stage, watch.error)
             kind = OutOfMemoryError if watch.kind == OutOfMemoryError.__name__ else StemmaError
-            raise kind(f"{stage} failed. {watch.error or self._last_words(stage, error)}") from error
+            reason = watch.error or self._last_words(stage, error)
+            self.projection.post(MlflowView.fail_stage, stage, reason, self._transcript(stage))
+            raise kind(f"{stage} failed. {reason}") from error
         finally:
             self.display.end_stage()
         entry = self.pipeline.locked(stage)
@@ -144,10 +154,14 @@ class StageRunner:
         elif (self.goes_on or self.spending.knows(key)) and maker_of(self.earlier, stage, artifact_id(entry)) is None:
             self.ran.append(stage)
             self.say(f"{stage} is restored: this run made it before")
-            self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), {"stemma.state": "ran"}, [])
+            self._show_end(stage, entry, {"stemma.state": "ran"})
         else:
             self._record_restored(stage, entry)
         return self.artifacts[stage]
+
+    def _begin(self, stage: str) -> None:
+        self.say(f"{stage} runs: {self._reason(stage, self.pipeline.pending(stage))}")
+        self.display.begin(stage)
 
     def _set_deadline(self, gpus: int) -> None:
         """Tell the stage that begins now when the budget will be spent."""
@@ -157,19 +171,29 @@ class StageRunner:
 
     def _reason(self, stage: str, now: LockEntry) -> str:
         """Why DVC runs the stage: what differs from the newest run that has it."""
-        return explain(stage, now, lock_entry(self.earlier, stage))
+        before = newest_with(self.earlier, stage)
+        return explain(stage, now, before.lock[stage], before.name) if before else NEVER_RUN
 
     def _record_ran(self, stage: str, entry: LockEntry) -> None:
-        tags = {"stemma.state": "ran", "stemma.reason": self._reason(stage, entry)}
-        logs = [self.workspace.logs / f"{stage}.log"]
-        self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, logs)
+        self._show_end(stage, entry, {"stemma.state": "ran", "stemma.reason": self._reason(stage, entry)})
         self.projection.post(show_pictures, self.workspace.path, stage)
 
     def _record_restored(self, stage: str, entry: LockEntry) -> None:
         maker = maker_of(self.earlier, stage, artifact_id(entry))
         self.say(f"{stage} is restored: nothing changed" + (f", run {maker.name} made it" if maker else ""))
-        tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
-        self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, [])
+        self._show_end(stage, entry, {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""})
+
+    def _show_end(self, stage: str, entry: LockEntry, tags: dict[str, str]) -> None:
+        empty = empty_inputs(self.workspace.path, entry, stage_values(self.settings))
+        log = self._transcript(stage)
+        self.projection.post(MlflowView.end_stage, stage, entry, self.metrics(stage), tags, log, empty)
+
+    def _transcript(self, stage: str) -> str:
+        """What the terminal showed of a stage, then what the stage itself printed."""
+        said = self.display.lines[self._said_before :]
+        log = self.workspace.logs / f"{stage}.log"
+        printed = log.read_text(encoding="utf-8", errors="replace")[-MOST_PRINTED:] if log.exists() else ""
+        return "\n".join([*said, *([f"--- printed by {stage} ---", printed] if printed.strip() else [])]) + "\n"
 
     def metrics(self, stage: str) -> dict[str, float]:
         """The numbers in a stage's metrics file; empty where it has none."""
@@ -178,16 +202,19 @@ class StageRunner:
 
     def _show(self, stage: str, events: list[Event]) -> None:
         steps = [event for event in events if "step" in event]
+        places = [(event.get("at", event.get("step")), event["total"]) for event in events if "total" in event]
         for event in events:
             if "resumed" in event:
                 self.spending.resumed(stage)
             if "waits" in event:
                 self.say(f"{stage} {event['waits']}")
+            if "waited" in event:
+                self.display.begin(stage)
             if "say" in event:
                 self.say(f"{stage}: {event['say']}")
+        if places:
+            self.display.step(stage, *places[-1], steps[-1]["metrics"] if steps else {})
         if steps:
-            last = steps[-1]
-            self.display.step(stage, last["step"], last["total"], last["metrics"])
             self.projection.post(MlflowView.log_steps, stage, steps)
 
     def say(self, text: str) -> None:

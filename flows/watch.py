@@ -13,15 +13,24 @@ SECONDS_BETWEEN_READS = 0.5
 
 
 class Watch:
-    """Reads a stage's events file in a thread and hands on what is new, until the stage ends."""
+    """Reads a stage's events file in a thread and hands on what is new, until the stage ends.
+
+    `at_work` is called after every look at a stage that runs and does not wait.
+    """
 
     def __init__(
-        self, events: Path, log: Path, started: Callable[[], None], handle: Callable[[list[Event]], None]
+        self,
+        events: Path,
+        log: Path,
+        started: Callable[[], None],
+        handle: Callable[[list[Event]], None],
+        at_work: Callable[[], None],
     ) -> None:
         self._events = events
         self._log = log
         self._started = started
         self._handle = handle
+        self._at_work = at_work
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._read = 0
@@ -49,6 +58,8 @@ class Watch:
     def _watch(self) -> None:
         while not self._over.wait(SECONDS_BETWEEN_READS):
             self._look()
+            if self.ran and self._waits_since is None:
+                self._at_work()
 
     def _look(self) -> None:
         """The stage's log appears when its process starts: DVC decided to run it."""

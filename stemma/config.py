@@ -161,6 +161,8 @@ def _fault(model: type[BaseModel], fault: Any) -> str:
     if fault["type"] == "missing":
         return f"  {key}: missing; give it a value"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if isinstance(fault["input"], Mapping) and fault["type"] == "value_error":  # of settings that do not go together
+        return f"  {key}: {message}"
     return f"  {key}: {message}, got {_LOGIN.sub('//…@', repr(fault['input']))}"
 
 

@@ -4,6 +4,7 @@ No stage imports this: a new name must not make a model stale. MLflow's view ref
 docs/metrics.md is printed from it: `python -m stemma.metric_names > docs/metrics.md`.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -54,9 +55,13 @@ EVALUATION = {
 """What an evaluation measures on held-out prompts; PPO measures those of the policy on its own samples too."""
 
 PPO = {
+    "objective/kl_exact": Metric(
+        "The same KL from the whole distributions of policy and reference at every token of the answers, in nats an "
+        "answer: the mean of Σ_t KL(policy ‖ reference) at t. It varies less than objective/kl."
+    ),
     "objective/kl_k3": Metric(
-        "The same KL by an estimate that is never negative, in nats a sequence; far above objective/kl, it means that "
-        "the answers were not sampled from the policy whose log-probabilities these are."
+        "The same KL by an estimate that is never negative (k3), in nats an answer. It varies much once the policy has "
+        "moved: a few unlikely tokens make up most of it."
     ),
     "objective/scores": Metric(
         "Mean score of the answers by the reward model, in standard deviations from its training answers' mean.",
@@ -172,6 +177,41 @@ HELD_OUT = {
     },
 }
 
+LABELS = {
+    "labels/verdicts": Metric(
+        "Number of verdicts that the labels were made from; `labels/by/NAME` is how many of them one annotator or "
+        "judge gave."
+    ),
+    "labels/labellers": Metric("Number of annotators and judges who gave them."),
+}
+"""What the runs of label stages show in MLflow of who labelled."""
+
+SLICES = {
+    "slice/<kind>/accuracy": Metric(
+        "As the accuracy of held-out comparisons, on the prompts of one kind, validation and test together. A kind is "
+        "known, unknown or harmful in the default world, and in your data a value of the field data.slice_field.",
+        "higher",
+        interval=True,
+    ),
+    "slice/<kind>/pairs": Metric("How many comparisons that is."),
+    "slice/<kind>/weak": Metric(
+        "Only of a slice on which the reward model is weak: 1 it is not shown to be better than chance, 2 it is shown "
+        "to be worse."
+    ),
+    "probe/<kind>/accuracy": Metric(
+        "Share of held-out prompts whose best answer the reward model scores above every constructed worse one: "
+        "abstaining above any made-up value (unknown), refusing above complying (harmful), the right value above "
+        "abstaining (known). In the default world only.",
+        "higher",
+        interval=True,
+    ),
+    "probe/<kind>/pairs": Metric("How many prompts that is."),
+    "probe/<kind>/weak": Metric("The same of a probe, whose bar is reward.least_probe_share and not chance."),
+    "watch/slice/<kind>/scores": Metric("The same mean as watch/scores, on the prompts of one kind.", "higher"),
+    "watch/slice/<kind>/judge": Metric("The same mean as watch/judge, on the prompts of one kind.", "higher"),
+}
+"""What is measured on each kind of prompt; `<kind>` stands for its name."""
+
 SECTIONS = {
     "Evaluation": EVALUATION,
     "PPO": PPO,
@@ -182,11 +222,16 @@ SECTIONS = {
     "Reward model": REWARD,
     "DPO": DPO,
     "Held-out comparisons (reward model and DPO)": HELD_OUT,
+    "Labels": LABELS,
+    "Slices (reward model, DPO, the watch over PPO)": SLICES,
 }
 METRICS: dict[str, Metric] = {name: metric for section in SECTIONS.values() for name, metric in section.items()}
 """Every name without prefix or suffix."""
 
 _PREFIXES = ("", "greedy/", "sft/", "sft/greedy/")
+
+
+_KIND = re.compile(r"^(slice|probe|watch/slice)/[^/]+/")
 
 
 def declared_names() -> set[str]:
@@ -198,7 +243,8 @@ def declared_names() -> set[str]:
 
 def require_declared(names: Iterable[str]) -> None:
     """Raises ValueError where a name is not declared here."""
-    unknown = sorted(set(names) - declared_names())
+    declared = declared_names()
+    unknown = sorted(name for name in set(names) if _KIND.sub(r"\1/<kind>/", name) not in declared)
     if unknown:
         raise ValueError(f"undeclared metrics {unknown}: give each its meaning in stemma/metric_names.py")
 

@@ -14,7 +14,7 @@ from stemma.judging.constitution import FOLDER, read_constitution
 from stemma.judging.known_cases import KnownCase, from_comparisons, from_world
 from stemma.judging.seating import seat
 from stemma.judging.text_judge import Bench
-from stemma.labelling.pairs import pair_responses
+from stemma.labelling.pairs import pair_responses, pairs_per_prompt
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Comparison, Prompt, Response, Verdict
@@ -57,7 +57,8 @@ def label_by_ai(config: AiLabelConfig, stage: Stage) -> None:
 def _ask_judges(config: AiLabelConfig, stage: Stage) -> tuple[list[Verdict], dict[str, Any]]:
     constitution, sha256 = read_constitution(FOLDER, config.constitution)
     prompts = {prompt.id: prompt for prompt in read_rows(stage.input("data") / "prompts.jsonl", Prompt)}
-    pairing = pair_responses(prompts, read_rows(stage.input("sample") / "responses.jsonl", Response), stage.seed)
+    responses = read_rows(stage.input("sample") / "responses.jsonl", Response)
+    pairing = pair_responses(prompts, responses, stage.seed, pairs_per_prompt(stage.input("sample")))
     cases = [Case(pair.prompt, pair.first, pair.second) for pair in pairing.pairs]
     known = _known_cases(config, stage, cases)
     verdicts, told = [], {}

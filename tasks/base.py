@@ -1,7 +1,7 @@
 """The base model: pre-trained from nothing on the data's corpus, or fetched at one commit and recorded."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stemma.errors import DataError
 from stemma.records.json_file import write_json
@@ -9,6 +9,9 @@ from stemma.records.jsonl import read_rows
 from stemma.records.types import Demonstration, Document
 from stemma.stage.door import Stage, run_stage
 from stemma.training.base_settings import TOKENIZER, BaseConfig
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def make_base(config: BaseConfig, stage: Stage) -> None:
@@ -18,7 +21,9 @@ def make_base(config: BaseConfig, stage: Stage) -> None:
 
 
 def _pretrain(config: BaseConfig, stage: Stage) -> dict[str, Any]:
-    from stemma.models.tokenizer import load_tokenizer
+    from stemma.models.tokenizer import build_tokenizer, load_tokenizer
+    from stemma.records.dataset import texts_of
+    from stemma.training.encoding import encode_demonstrations
     from stemma.training.from_scratch import make_from_scratch
 
     data = stage.input("data")
@@ -30,9 +35,13 @@ def _pretrain(config: BaseConfig, stage: Stage) -> dict[str, Any]:
         )
     probe = read_rows(data / "probe.jsonl", Demonstration)
     stage.progress.say(f"{len(documents)} documents, {len(probe)} probe questions")
-    # The data stage made a tokenizer of the user's own rows, because their lengths are in its tokens.
-    tokenizer = load_tokenizer(data / TOKENIZER) if (data / TOKENIZER).is_dir() else None
-    made = make_from_scratch(documents, probe, config, stage, tokenizer)
+    if (data / TOKENIZER).is_dir():  # of the user's own rows, whose lengths the data stage checked
+        tokenizer: PreTrainedTokenizerBase = load_tokenizer(data / TOKENIZER)
+    else:
+        tokenizer = build_tokenizer(texts_of(documents), config.vocab_size)
+        # What SFT could not read is an error now, before hours of pre-training.
+        encode_demonstrations(tokenizer, read_rows(data / "demonstrations.jsonl", Demonstration), config.context)
+    made = make_from_scratch(documents, probe, tokenizer, config, stage)
     stage.progress.say(", ".join(f"{name} {number:g}" for name, number in made.items()))
     return made
 

@@ -10,12 +10,14 @@ from pydantic import Field, field_validator, model_validator
 
 from stemma.config import Settings, parse_settings, read_yaml
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.own_data import make_dataset
 from stemma.records.reading import Reading, read_files
 from stemma.records.recognition import read_example
+from stemma.records.slices import check_slices, slice_reader
 from stemma.records.types import Split
 from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.door import Stage, run_stage
@@ -37,6 +39,9 @@ class DataConfig(Settings):
     """Your files; a run copies them to `inputs/data/` and versions them. With none, the default world is made."""
     ignored_fields: tuple[str, ...] = ()
     """Fields of your rows to leave out, such as an id, before the rows' form is recognised."""
+    slice_field: str = ""
+    """A field of your rows whose values are slices of your data, such as a topic or a source: the accuracy of the
+    reward model and of the judge is measured on each slice too. The field need not belong to the rows' form."""
     max_tokens: int | None = Field(None, ge=8)
     """Most tokens of a row, prompt and answer together, by the base model's tokenizer; empty takes its context."""
     answer_tokens: int = Field(24, ge=1)
@@ -104,7 +109,10 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     except DataError as error:
         raise DataError(f"{error}\nAll rejected rows: {(stage.scratch / REJECTS).resolve()}") from None
     if rejects:
-        stage.progress.say(f"{len(rejects)} rows were rejected; artifacts/data/rejects.jsonl says why")
+        stage.progress.say(
+            f"{counted(len(rejects), 'row')} {'was' if len(rejects) == 1 else 'were'} rejected; "
+            "artifacts/data/rejects.jsonl says why"
+        )
     _write(stage, own.dataset, own.report())
     write_rows(stage.output / REJECTS, rejects)
     if own.limits and own.limits.source == "scratch":
@@ -124,11 +132,16 @@ class OwnData:
 
     def check(self, config: DataConfig) -> None:
         """Raise DataError where too few rows are left, or none to train on."""
-        too_long = self.limits and any(self.limits.limit in reject.reason for reject in self.reading.rejects)
-        longer = "base.context" if self.limits and self.limits.source == "scratch" else "data.max_tokens"
-        remedy = f"; for rows that are too long raise {longer}, or set data.too_long to drop_turns" if too_long else ""
-        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{remedy}")
+        self.reading.check(config.max_rejected_share, remedy=f"Mend the rows{self._remedy_for_lengths(config)}")
+        check_slices(self.reading.examples, config.slice_field)
         _check_training_prompts(self.dataset)
+
+    def _remedy_for_lengths(self, config: DataConfig) -> str:
+        limits = self.limits
+        if limits is None or not any(limits.limit in reject.reason for reject in self.reading.rejects):
+            return ""
+        longest = f"; for rows that are too long (up to {self.tokens['longest']:g} tokens) {limits.remedy}"
+        return longest if config.too_long == "drop_turns" else f"{longest}, or set data.too_long to drop_turns"
 
     def report(self) -> dict[str, Any]:
         """What report.json says of the files."""
@@ -158,7 +171,8 @@ def read_own_data(paths: Mapping[str, Path], config: DataConfig, base: BaseConfi
     """
     from stemma.training.row_fit import measure_rows, row_limits, shorten_rows
 
-    reading = read_files(paths, partial(read_example, ignored=config.ignored_fields))
+    reader = slice_reader(partial(read_example, ignored=config.ignored_fields), config.slice_field)
+    reading = read_files(paths, read=reader)
     every = make_dataset(reading.examples, config.shares)
     if base is None or not reading.examples:
         return OwnData(reading, every)

@@ -42,13 +42,14 @@ class EvalConfig(Settings):
     samples: int = Field(2, ge=1, le=64)
     """Answers sampled for each prompt at temperature 1, besides the greedy one."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn, or read by a model, at once; lower it where memory is short."""
 
 
 def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float]:
     """Compare the policy of stage `tuned` with the SFT policy; leave the report and all answers, return the numbers."""
+    from stemma.evaluation.chosen_examples import choose_examples
     from stemma.evaluation.report import Report, flat_metrics, write_report
     from stemma.judging.comparison import assess, compare, side_by_side
     from stemma.judging.loading import load_judge
@@ -89,7 +90,7 @@ def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float
         samples=config.samples,
         rows=tuple(rows),
     )
-    write_report(stage.output, report)
+    write_report(stage.output, report, choose_examples(table, tuned))
     write_rows(stage.output / "answers.jsonl", table)
     return flat_metrics(report)
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stemma.errors import DataError
 from stemma.judging.kinds import write_kind
+from stemma.records.counting import counted
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison
@@ -39,8 +40,9 @@ def make_judge(config: JudgeConfig, stage: Stage) -> None:
 
 def _train(config: JudgeConfig, stage: Stage) -> None:
     """Train on the `judge` pairs, which the policies and their reward model never see; measure on held-out pairs."""
-    from stemma.training.held_out import as_metrics, held_out_of, require_better_than_chance, split_of
+    from stemma.training.held_out import held_out_of, require_better_than_chance, split_of
     from stemma.training.reward import train_reward_model
+    from stemma.training.slice_gate import metrics_past_the_gate
 
     path = stage.input("label") / "comparisons.jsonl"
     comparisons = read_rows(path, Comparison)
@@ -50,7 +52,9 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
             f"{path} has {len(pairs)} comparisons of split judge, and the judge needs {config.fewest_pairs}: "
             "add comparisons, raise data.judge_share, or lower judge.fewest_pairs and trust the judge less"
         )
-    stage.progress.say(f"{len(pairs)} pairs to learn judging from, {sum(map(len, held_out.values()))} held out")
+    stage.progress.say(
+        f"{counted(len(pairs), 'pair')} to learn judging from, {sum(map(len, held_out.values()))} held out"
+    )
     own_seed = replace(
         stage, seed=derived_seed(stage.seed, "judge", 0) % 2**31
     )  # not the reward model's order of pairs
@@ -62,9 +66,8 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
             "Look at the labels and at the training accuracy in the history; train longer, or give it more pairs by "
             "data.judge_share. judge.must_beat_chance=false goes on all the same.",
         )
-    write_json(
-        stage.output / "report.json", {"pairs": len(pairs), "start_from": config.start_from, **as_metrics(measured)}
-    )
+    metrics = metrics_past_the_gate(measured, {}, config, stage)
+    write_json(stage.output / "report.json", {"pairs": len(pairs), "start_from": config.start_from, **metrics})
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from stemma.labelling.aggregation import Aggregation, aggregate, comparisons_of
 from stemma.labelling.annotators import AnnotatorConfig
 from stemma.labelling.earlier import EARLIER, count_rounds, merge_earlier
 from stemma.labelling.given import LABELS, read_batch, read_judges, read_people, require_fresh, with_finished
-from stemma.labelling.pairs import pair_responses
+from stemma.labelling.pairs import pair_responses, pairs_per_prompt
 from stemma.labelling.quality.report import quality_report
 from stemma.labelling.quality.votes import VotedPair, gather
 from stemma.labelling.simulation import judge_pairs
@@ -101,7 +101,8 @@ def _simulate(config: LabelConfig, stage: Stage) -> None:
             "set label.source to recorded, with comparisons in data.files"
         )
     prompts = _prompts(stage)
-    pairing = pair_responses(prompts, read_rows(stage.input("sample") / "responses.jsonl", Response), stage.seed)
+    responses = read_rows(stage.input("sample") / "responses.jsonl", Response)
+    pairing = pair_responses(prompts, responses, stage.seed, pairs_per_prompt(stage.input("sample")))
     judged = judge_pairs(pairing.pairs, config.annotators, config.verdicts_per_pair, config.overlap_share, stage.seed)
     measured = [pair.measured() for pair in judged]
     comparisons, report = _label([pair.voted() for pair in judged], measured, prompts, config, stage.seed)

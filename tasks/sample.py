@@ -8,6 +8,8 @@ from pydantic import Field
 
 from stemma.config import Settings
 from stemma.errors import DataError
+from stemma.labelling.pairs import PAIRS_FILE
+from stemma.records.json_file import write_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt, Split
 from stemma.stage.door import Stage, run_stage
@@ -21,8 +23,11 @@ class SampleConfig(Settings):
 
     round: int = Field(0, ge=0)
     """Number of the round, which `retrain` sets: each round draws answers of its own, of the same policy too."""
-    responses: int = Field(2, ge=0)
+    responses: int = Field(4, ge=0)
     """Answers to each prompt; 0 draws none, for labels that your data already holds."""
+    pairs: int | None = Field(2, ge=1)
+    """Pairs of a prompt's answers that are labelled, at most, those that share few words first; null takes all. With
+    more answers than pairs, rare answers meet the others more often."""
     train_prompts: int | None = Field(None, ge=1)
     """Training prompts to answer, the first so many; null answers all."""
     held_out_prompts: int | None = Field(None, ge=0)
@@ -30,13 +35,14 @@ class SampleConfig(Settings):
     temperature: float = Field(1.0, gt=0)
     """Divides the logits; 1 draws from the policy's own distribution, which is what RL will show the reward model."""
     max_new_tokens: int = Field(24, ge=1)
-    """Length limit of an answer; the longest answer of the default world has 18 tokens."""
+    """Length limit of an answer; the longest answer of the default world has 23 tokens."""
     batch_size: int = Field(256, ge=1)
     """Answers drawn at once; lower it where memory is short. Which answers are drawn depends on it."""
 
 
 def sample_answers(config: SampleConfig, stage: Stage) -> None:
     """Write responses.jsonl: answers of artifacts/sft to the prompts of artifacts/data."""
+    write_json(stage.output / PAIRS_FILE, {"pairs": config.pairs})
     path = stage.input("data") / "prompts.jsonl"
     prompts = chosen_prompts(read_rows(path, Prompt), config) if config.responses else []
     if config.responses and not prompts:

@@ -1,13 +1,16 @@
-"""A made-up model with all that an export can tell: raw files, labels, an earlier round, numbers, libraries."""
+"""A tiny model with all that an export can tell: raw files, labels, an earlier round, numbers, libraries."""
 
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stemma.export.export import Exported, export
 from stemma.lineage.registry import Registry
+from stemma.stage.manifest import MANIFEST
 from tests.family import FamilyProject, Made, md5
+from tests.tiny import tiny_artifact
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -63,7 +66,8 @@ class Shop:
         ]
         project.run("early", early, policy="data")
         vouched |= {"base": project.manifest_sha256(self.base), "label": project.manifest_sha256(self.label)}
-        files = {"model.safetensors": b"ppo", "config.json": b"{}\n", "sub/tokenizer.json": b"[]\n"}
+        files = _model() | {"sub/notes.json": b"[]\n"}
+        self.weights = files["model.safetensors"]
         self.ppo = project.artifact("ppo", files, vouched)
         inputs = {f"artifacts/{name}": getattr(self, name) for name in ("base", "data", "label")}
         evaluation = project.artifact("eval_ppo", {"report.json": b"{}"})
@@ -77,3 +81,10 @@ class Shop:
         ran = ["base", "ppo", "eval_ppo"]
         self.commit = project.run("calm", stages, ran, "ppo", {"eval_ppo": NUMBERS, "reward": {"test/accuracy": 0.8}})
         Registry(self.path, "policy").register("calm", self.commit, "ppo", self.ppo)
+
+
+def _model() -> dict[str, bytes]:
+    """The files of a real model, without a manifest."""
+    with TemporaryDirectory() as folder:
+        artifact = tiny_artifact(Path(folder) / "ppo", width=4)
+        return {file.name: file.read_bytes() for file in artifact.iterdir() if file.name != MANIFEST}

@@ -10,6 +10,7 @@ import torch.distributed
 from stemma.config import LoraConfig, MachineConfig
 from stemma.errors import BudgetError
 from stemma.judging.kinds import write_kind
+from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.stage.deadline import Deadline
 from stemma.stage.door import Stage
@@ -91,6 +92,7 @@ def make_inputs(root: Path) -> None:
     for name in ("data", "label", "judge"):
         (artifacts / name).mkdir()
     write_kind(artifacts / "judge", "gold")
+    write_json(artifacts / "data/report.json", {"gold": False})
     write_rows(artifacts / "data/demonstrations.jsonl", tiny_demonstrations() * 3)
     write_rows(artifacts / "data/prompts.jsonl", tiny_prompts("train") + tiny_prompts("validation"))
     write_rows(artifacts / "label/comparisons.jsonl", tiny_comparisons("train") + tiny_comparisons("validation")[:8])

@@ -1,14 +1,17 @@
-"""A model behind `transformers serve`, as a person would start it."""
+"""A model behind `transformers serve` or `mlflow models serve`, as a person would start them."""
 
+import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 SECONDS_TO_START = 120
 
@@ -16,22 +19,55 @@ SECONDS_TO_START = 120
 @contextmanager
 def transformers_serve(model: Path) -> Iterator[str]:
     """Serve a model's folder on the CPU; yields the address up to /v1."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = _free_port()
     command = [
         str(Path(sys.executable).with_name("transformers")), "serve", str(model),
         "--host", "127.0.0.1", "--port", str(port), "--device", "cpu",
     ]  # fmt: skip
     environment = {**os.environ, "HF_HUB_OFFLINE": "1"}
-    log = model.parent / "serve.log"
-    with log.open("wb") as stream:
-        server = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
-    try:
-        _wait(f"http://127.0.0.1:{port}/health", server, log)
+    with _served(command, model.parent, environment, f"http://127.0.0.1:{port}/health"):
         yield f"http://127.0.0.1:{port}/v1"
+
+
+@contextmanager
+def mlflow_serve(model: str, project: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Serve a model that MLflow knows from a project's folder; yields the address of its answers."""
+    port = _free_port()
+    command = [
+        str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m", model,
+        "--env-manager", "local", "--port", str(port),
+    ]  # fmt: skip
+    with _served(command, project, environment, f"http://127.0.0.1:{port}/ping"):
+        yield f"http://127.0.0.1:{port}/invocations"
+
+
+def asked(address: str, question: object) -> Any:
+    """What a server answers to a JSON document."""
+    request = urllib.request.Request(  # noqa: S310 -- our own server on loopback
+        address, json.dumps(question).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 -- the same
+        return json.load(answer)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def _served(command: list[str], folder: Path, environment: Mapping[str, str], health: str) -> Iterator[None]:
+    log = folder / "serve.log"
+    with log.open("wb") as stream:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=stream, stderr=stream, start_new_session=True
+        )
+    try:
+        _wait(health, server, log)
+        yield
     finally:
-        server.terminate()
+        os.killpg(server.pid, signal.SIGTERM)
         server.wait(timeout=30)
 
 

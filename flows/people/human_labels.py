@@ -12,6 +12,7 @@ from flows.settings import ASK_PEOPLE, FlowSettings
 from flows.stage_run import StageRunner
 from stemma.errors import LabelError, SettingsError
 from stemma.lineage.dvc import run_dvc
+from stemma.records.counting import counted
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 
@@ -52,6 +53,12 @@ def asked_people(root: Path, settings: FlowSettings, run: str) -> "Iterator[Peop
         store.close_connections()
 
 
+def check_people(root: Path, settings: FlowSettings) -> None:
+    """Raise SettingsError where people are to label and there are no guidelines; no store is opened."""
+    if settings.label.source in ASK_PEOPLE:
+        _guidelines(root, settings)
+
+
 @dataclass(frozen=True)
 class People:
     """Those who are asked; the batch is found again by its id however often the run begins anew."""
@@ -76,7 +83,9 @@ class People:
         source = {"run": self.run, "sample": runner.artifacts["sample"], "flow_run": flow_run}
         batch = batch_of_samples(runner.workspace.path, self.settings, self.guidelines, source)
         self.store.make_batch(batch)
-        runner.say(f"batch {batch.id}: {len(batch.items)} pairs for people to label, each by {batch.overlap}")
+        runner.say(
+            f"batch {batch.id}: {counted(len(batch.items), 'pair')} for people to label, each by {batch.overlap}"
+        )
 
     def take(self, runner: StageRunner) -> Halt | None:
         """Take the closed batch's verdicts as raw inputs of the run; otherwise say why it cannot go on yet.
@@ -112,7 +121,7 @@ class People:
 
     def _wait(self, batch: "Batch", review: Given | None) -> Halt:
         so_far = self.store.progress(batch.id)
-        words = f"batch {batch.id} is half done: {so_far.given} of {so_far.wanted} verdicts"
+        words = f"batch {batch.id} is incomplete: {so_far.given} of {so_far.wanted} verdicts"
         if self.settings.human.batch:
             raise LabelError(f"human.batch: {words}; a given batch must be closed")
         if review:

@@ -11,7 +11,7 @@ from flows.settings import FlowSettings
 from stemma.errors import LabelError
 from stemma.labelling.annotators import better_answer
 from stemma.labelling.ordering import Place, places, uncertainty
-from stemma.labelling.pairs import Pair, pair_responses
+from stemma.labelling.pairs import Pair, pair_responses, pairs_per_prompt
 from stemma.labelling.store.batch import NewBatch, NewItem
 from stemma.records.json_file import read_json
 from stemma.records.jsonl import read_rows
@@ -57,7 +57,7 @@ def batch_of_samples(workspace: Path, settings: FlowSettings, guidelines: str, s
 def _pairs(artifacts: Path, seed: int) -> list[Pair]:
     prompts = {prompt.id: prompt for prompt in read_rows(artifacts / "data" / "prompts.jsonl", Prompt)}
     responses = read_rows(artifacts / "sample" / "responses.jsonl", Response)
-    return list(pair_responses(prompts, responses, seed).pairs)
+    return list(pair_responses(prompts, responses, seed, pairs_per_prompt(artifacts / "sample")).pairs)
 
 
 def _places(artifacts: Path, pairs: Sequence[Pair], settings: FlowSettings) -> list[Place]:

@@ -9,16 +9,19 @@ from prefect.states import Completed
 from pydantic import BaseModel
 
 from flows.beginning import begin
-from flows.hardware import machine_kind
+from flows.hardware import machine_kind, slow_machine
 from flows.own_data import check_own_data
-from flows.planning.budget import beyond
+from flows.people.human_labels import check_people
+from flows.planning.budget import refuse_plan
 from flows.planning.plan import make_plan
 from flows.planning.plan_page import plan_page
 from flows.planning.spending import Spending
 from flows.round import Round, take_inputs
 from flows.settings import FlowSettings
+from stemma.errors import SettingsError
 from stemma.lineage.draft import open_draft
 from stemma.lineage.dvc import Pipeline
+from stemma.lineage.workspace import check_disk
 
 
 class Planned(BaseModel):
@@ -42,11 +45,13 @@ def plan_only(
 def plan_words(
     root: Path, policy: str, stages: Sequence[str], settings: FlowSettings, name: str, this_round: Round | None
 ) -> str:
-    """The plan of a run, and whether its budget allows it.
+    """The plan of a run, after everything is checked that a run checks before its stages.
 
-    Raises StemmaError where the run could not begin.
+    Raises StemmaError where the run could not begin; where its plan is beyond the budget, with the plan.
     """
+    check_disk(root)
     beginning, spending = begin(root, policy, settings, name), Spending(root, name)
+    check_people(root, beginning.settings)
     check_own_data(beginning.settings, beginning.files)
     with (
         open_draft(root, beginning.start, beginning.params, beginning.files) as path,
@@ -55,5 +60,11 @@ def plan_words(
         take_inputs(root, path, this_round)
         plan = make_plan(pipeline, stages, beginning.settings, beginning.earlier, spending)
     page = plan_page(plan, name, machine_kind(beginning.settings))
-    faults = beyond(beginning.settings.budget, spending.total(), plan.cost()) if plan.running else []
-    return "\n".join([page, *(f"  beyond the budget: {fault}" for fault in faults)])
+    if warning := slow_machine(beginning.settings):
+        page = f"{page}\n  {warning}"
+    if plan.running:
+        try:
+            refuse_plan(beginning.settings.budget, spending.total(), plan.cost())
+        except SettingsError as error:
+            raise SettingsError(f"{error}\n{page}") from None
+    return page

@@ -8,12 +8,13 @@ from statistics import median
 from flows.hardware import gpus_of, machine_kind
 from flows.people.human_labels import FOLDER as LABELS
 from flows.planning.budget import Cost
+from flows.planning.comparable import RECENT_RUNS, is_comparable, raw_inputs_of
 from flows.planning.spending import Spending
-from flows.settings import ASK_PEOPLE, FlowSettings
-from stemma.lineage.dvc import LockEntry, Pipeline
-from stemma.lineage.explain import changes, explain, listed
+from flows.settings import ASK_PEOPLE, FlowSettings, stage_values
+from stemma.lineage.dvc import Pipeline
+from stemma.lineage.explain import NEVER_RUN, against, changes, explain, listed
 from stemma.lineage.forecast import Forecast, forecast
-from stemma.lineage.runs import Run, lock_entry
+from stemma.lineage.runs import Run, newest_with
 from stemma.stage.definition import ARTIFACTS
 
 MEASURED_RUNS = 5
@@ -29,9 +30,9 @@ class PlannedStage:
     why: str
     gpus: int
     seconds: float | None
-    """Estimate of its time; None where it was never measured on such a machine."""
+    """Estimate of its time; None where it was never measured on such a machine, of this model, context and data."""
     bytes: int | None
-    """Size of what it makes; None where no run on record made it."""
+    """Size of what it makes; None where no run of this model, context and data made it."""
 
 
 @dataclass(frozen=True)
@@ -59,31 +60,47 @@ def make_plan(
 ) -> Plan:
     """Foresee a run's stages; `earlier` are the runs on record, newest first. Nothing is changed."""
     unknown = {LABELS} if settings.label.source in ASK_PEOPLE else set()
-    return Plan(
-        tuple(
-            _planned(one, gpus_of(settings, pipeline.definitions[one.stage]), machine_kind(settings), earlier, spending)
-            for one in forecast(pipeline, stages, unknown)
-        )
-    )
+    foreseen = forecast(pipeline, stages, unknown)
+    inputs = {path: md5 for one in foreseen for path, md5 in raw_inputs_of(one.entry["deps"]).items()}
+    like = [run for run in earlier[:RECENT_RUNS] if is_comparable(run, stage_values(settings), inputs)]
+    past = Past(earlier, like, machine_kind(settings), spending)
+    return Plan(tuple(_planned(one, gpus_of(settings, pipeline.definitions[one.stage]), past) for one in foreseen))
 
 
-def _planned(one: Forecast, gpus: int, kind: str, earlier: Sequence[Run], spending: Spending) -> PlannedStage:
+@dataclass(frozen=True)
+class Past:
+    """What earlier runs say of this one."""
+
+    runs: Sequence[Run]
+    """All of them, newest first: why a stage runs is told against the newest."""
+    comparable: Sequence[Run]
+    """Those that had the same model, context and rows: times and sizes are theirs."""
+    kind: str
+    """The kind of this machine."""
+    spending: Spending
+
+
+def _planned(one: Forecast, gpus: int, past: Past) -> PlannedStage:
     if not one.runs:
         return PlannedStage(one.stage, False, "nothing changed", gpus, 0.0, 0)
-    before = lock_entry(earlier, one.stage)
-    times = (run.seconds[one.stage] for run in earlier if run.machine == kind and one.stage in run.seconds)
+    times = (run.seconds[one.stage] for run in past.comparable if run.machine == past.kind and one.stage in run.seconds)
     measured = list(islice(times, MEASURED_RUNS))
-    seconds = max(median(measured) - spending.unfinished(one.stage), 0.0) if measured else None
-    size = sum(out.get("size", 0) for out in before["outs"]) if before else None
-    return PlannedStage(one.stage, True, _why(one, before), gpus, seconds, size)
+    seconds = max(median(measured) - past.spending.unfinished(one.stage), 0.0) if measured else None
+    like = newest_with(past.comparable, one.stage)
+    size = sum(out.get("size", 0) for out in like.lock[one.stage]["outs"]) if like else None
+    return PlannedStage(one.stage, True, _why(one, newest_with(past.runs, one.stage)), gpus, seconds, size)
 
 
-def _why(one: Forecast, before: LockEntry | None) -> str:
+def _why(one: Forecast, before: Run | None) -> str:
     """What changed of a stage, and what will have changed once the stages before it have run."""
-    if before is None or not one.unknown:
-        return explain(one.stage, one.entry, before)
-    old = {dep["path"]: dep for dep in before["deps"]}
+    if before is None:
+        return NEVER_RUN
+    entry = before.lock[one.stage]
+    if not one.unknown:
+        return explain(one.stage, one.entry, entry, before.name)
+    old = {dep["path"]: dep for dep in entry["deps"]}
     # What is not known yet is told as such, and not as a change.
     deps = [old.get(dep["path"], dep) if dep["path"] in one.unknown else dep for dep in one.entry["deps"]]
     news = ", ".join(path.removeprefix(f"{ARTIFACTS}/") for path in one.unknown)
-    return listed([*changes({**one.entry, "deps": deps}, before), f"{news} will be new"])
+    changed = changes({**one.entry, "deps": deps}, entry)
+    return against(listed([*changed, f"{news} will be new"]), before.name) if changed else f"{news} will be new"

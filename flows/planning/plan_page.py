@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from flows.planning.plan import Plan, PlannedStage
+from stemma.stage.pace import duration_text
 
 UNKNOWN = "?"
 
@@ -16,7 +17,7 @@ def plan_page(plan: Plan, run: str, machine: str) -> str:
     lines = [f"plan{title}: {len(running)} of {len(plan.stages)} stages run", *_aligned(rows)]
     if any(None in (stage.seconds, stage.bytes) for stage in running):
         lines.append(
-            f"  {UNKNOWN}: no run on record tells, on a machine like this one ({machine}); the sum is without it"
+            f"  {UNKNOWN}: not known, because no run on record measured it on a machine like this one ({machine})"
         )
     if any("will be new" in stage.why for stage in running):
         lines.append("  A stage whose inputs will be new is restored all the same where they come out as they were.")
@@ -30,7 +31,7 @@ def _row(stage: PlannedStage) -> list[str]:
     return [
         stage.stage,
         "runs",
-        UNKNOWN if stage.seconds is None else time_words(stage.seconds),
+        UNKNOWN if stage.seconds is None else duration_text(stage.seconds),
         UNKNOWN if gpu is None and stage.gpus else _hours(gpu or 0.0),
         UNKNOWN if stage.bytes is None else size_words(stage.bytes),
         stage.why,
@@ -38,15 +39,24 @@ def _row(stage: PlannedStage) -> list[str]:
 
 
 def _sum(plan: Plan) -> list[str]:
-    cost = plan.cost()
-    return ["together", "", time_words(cost.seconds), _hours(cost.gpu_seconds), size_words(cost.bytes), ""]
+    cost, running = plan.cost(), plan.running
+    times = [stage.seconds for stage in running]
+    gpu_times = [stage.seconds if stage.gpus else 0.0 for stage in running]
+    return [
+        "together",
+        "",
+        _total(duration_text(cost.seconds), times),
+        _total(_hours(cost.gpu_seconds), gpu_times),
+        _total(size_words(cost.bytes), [stage.bytes for stage in running]),
+        "",
+    ]
 
 
-def time_words(seconds: float) -> str:
-    """A duration, as exact as an estimate deserves."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+def _total(known: str, parts: Sequence[float | None]) -> str:
+    """The sum of the known parts, and that there are unknown ones."""
+    if None not in parts:
+        return known
+    return f"{known} + {UNKNOWN}" if any(part is not None for part in parts) else UNKNOWN
 
 
 def size_words(size: float) -> str:

@@ -35,7 +35,7 @@ def deploy(root: Path) -> str:
     try:
         with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
             make_pools(client, {*POOLS, *(entry.work_pool.name for entry in file.deployments)})
-            deployments = make_deployments(client, file, flows, settings, changed.append)
+            deployments = make_deployments(root, client, file, flows, settings, changed.append)
             addresses = make_addresses(client, file.notifications)
             automations = make_automations(
                 client,

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from inspect import signature
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,12 +13,11 @@ from prefect.client.schemas.objects import ConcurrencyLimitStrategy, Concurrency
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.exceptions import MissingFlowError, ObjectAlreadyExists, ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
-from prefect.utilities.callables import parameter_schema
 from prefect.workers.process import ProcessWorker
 
-from flows.service.fitting import settings_of
+from flows.service.form import form_schema, form_values
 from flows.service.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
-from flows.settings import ProjectSettings, stage_values
+from flows.settings import ProjectSettings
 from stemma.errors import SettingsError
 
 DEPLOYED = "stemma_deployments"
@@ -55,6 +54,7 @@ def load_flows(file: PrefectFile) -> dict[str, Flow[Any, Any]]:
 
 
 def make_deployments(
+    root: Path,
     client: SyncPrefectClient,
     file: PrefectFile,
     flows: Mapping[str, Flow[Any, Any]],
@@ -66,12 +66,16 @@ def make_deployments(
     Forms begin with the project's settings. A schedule that is there stays switched as it is; where the file has it
     otherwise, `say` hears of it.
     """
-    made = {entry.name: _make(client, entry, flows[entry.name], file.pull, settings, say) for entry in file.deployments}
+    made = {
+        entry.name: _make(root, client, entry, flows[entry.name], file.pull, settings, say)
+        for entry in file.deployments
+    }
     _drop_others(client, {str(made[name]): f"{flow.name}/{name}" for name, flow in flows.items()}, say)
     return made
 
 
 def _make(
+    root: Path,
     client: SyncPrefectClient,
     entry: DeploymentConfig,
     flow: Flow[Any, Any],
@@ -92,8 +96,8 @@ def _make(
         schedules=_schedules(entry, _schedules_there(client, f"{flow.name}/{entry.name}"), say),
         concurrency_limit=limit.limit if limit else None,
         concurrency_options=_options(limit.collision_strategy) if limit else None,
-        parameters=_parameters(flow, settings),
-        parameter_openapi_schema=parameter_schema(flow).model_dump_for_openapi(),
+        parameters=form_values(flow, settings),
+        parameter_openapi_schema=form_schema(root, flow, settings),
         enforce_parameter_schema=True,
     )
 
@@ -110,12 +114,6 @@ def _drop_others(client: SyncPrefectClient, made: Mapping[str, str], say: Callab
         client.create_variable(VariableCreate(name=DEPLOYED, value=dict(made)))
     elif before != made:
         client.update_variable(VariableUpdate(name=DEPLOYED, value=dict(made)))
-
-
-def _parameters(flow: Flow[Any, Any], settings: ProjectSettings) -> dict[str, Any]:
-    """What the form holds before anybody changes it: for a flow with settings, those of params.yaml."""
-    default = next((one.default for one in signature(flow.fn).parameters.values() if one.name == "settings"), None)
-    return {"settings": stage_values(settings_of(type(default), settings))} if default else {}
 
 
 def _schedules_there(client: SyncPrefectClient, name: str) -> list[DeploymentSchedule]:

@@ -14,6 +14,7 @@ from stemma.lineage.names import Model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registered, Registry, models
 from stemma.lineage.tracked import in_commit, in_folder, named_in, raw_inputs
+from stemma.records.counting import counted
 from stemma.stage.locks import try_lock
 
 RUNS_AT_ONCE = 200
@@ -42,7 +43,7 @@ def protection(root: Path, index: Index, now: datetime, retention: timedelta) ->
     kept.append(Kept("the working tree", families.of_ids(in_folder(root))))
     kept += [Kept(f"run {path.name}, in progress", families.of_ids(in_folder(path))) for path in in_flight(root)]
     young = [run.commit for run in index.runs() if run.created >= now - retention]
-    kept.append(Kept(f"{len(young)} runs within the retention", families.of_runs(young)))
+    kept.append(Kept(f"{counted(len(young), 'run')} within the retention", families.of_runs(young)))
     kept.append(Kept("cleaned versions of datasets", frozenset(Tombstones(root).cleaned.values())))
     return [one for one in kept if one.ids]
 

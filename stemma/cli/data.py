@@ -59,7 +59,7 @@ def _read(files: list[Path], settings: "ProjectSettings") -> tuple["OwnData", li
 def _page(own: "OwnData") -> list[str]:
     counts = own.dataset.counts()
     return [
-        *(f"{name}: {_counted(told)}" for name, told in own.reading.files.items()),
+        *(f"{name}: {_counted(counts)}" for name, counts in own.reading.files.items()),
         *(f"  {row.file}:{row.line}  {row.field}  {row.reason}" for row in own.reading.rejects),
         *_lengths(own),
         f"Answers to imitate: {counts['demonstrations']}, with {counts['assistant_turns']} assistant turns.",
@@ -75,12 +75,12 @@ def _lengths(own: "OwnData") -> list[str]:
     return [f"Tokens of a row: median {median:g}, longest {longest:g}; the limit is {own.limits.limit}."]
 
 
-def _counted(told: dict[str, object]) -> str:
-    forms = told["taken"]
-    taken = (
+def _counted(counts: dict[str, object]) -> str:
+    forms = counts["taken"]
+    by_form = (
         ", ".join(f"{count} {form}" for form, count in forms.items()) if isinstance(forms, dict) and forms else "none"
     )
-    return f"rows {told['rows']}, taken: {taken}, rejected: {told['rejected']}"
+    return f"rows {counts['rows']}, taken: {by_form}, rejected: {counts['rejected']}"
 
 
 def _by_split(counts: object) -> str:

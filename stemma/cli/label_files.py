@@ -12,6 +12,7 @@ from stemma.cli.label_store import add_store_option, is_there, label_store
 from stemma.cli.page import Commands, print_page
 from stemma.errors import DataError
 from stemma.lineage.git import find_project
+from stemma.records.counting import counted
 
 if TYPE_CHECKING:
     from flows.settings import ProjectSettings
@@ -86,7 +87,7 @@ def _taken(reading: "Reading") -> str:
     unanswered = sum(bool(example.answers) and not example.opinions for example in reading.examples)
     rows = len(reading.examples) + len(reading.rejects)
     waiting = f", {unanswered} of them with answers that nobody compared" if unanswered else ""
-    return f"{len(reading.examples)} of {rows} rows were taken{waiting}."
+    return f"{len(reading.examples)} of {counted(rows, 'row')} were taken{waiting}."
 
 
 def _make_batch(options: argparse.Namespace, root: Path, settings: "ProjectSettings", reading: "Reading") -> str:
@@ -99,7 +100,7 @@ def _make_batch(options: argparse.Namespace, root: Path, settings: "ProjectSetti
     batch = batch_of(options.batch, reading.examples, guidelines, options.overlap, map(str, options.files))
     with label_store(options) as store:
         store.make_batch(batch)
-    return f"Batch {batch.id} waits with {len(batch.items)} items; `stemma label serve` shows it."
+    return f"Batch {batch.id} waits with {counted(len(batch.items), 'item')}; `stemma label serve` shows it."
 
 
 def _export(options: argparse.Namespace) -> int:
@@ -111,7 +112,7 @@ def _export(options: argparse.Namespace) -> int:
     if options.strict:
         done.check_nothing_left_out(form)
     write_export(options.out, form, done.rows)
-    lines = [f"{options.out} holds {len(done.rows)} rows of the format {form.name}."]
+    lines = [f"{options.out} holds {counted(len(done.rows), 'row')} of the format {form.name}."]
     if done.left_out:
         lines.append(f"Left out, because the format has no place for it: {told(done.left_out)}.")
     return print_page("\n".join(lines))

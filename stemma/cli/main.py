@@ -4,7 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from stemma.cli import care, champion, data, export, family, judge, label, reconcile, rounds, runs, stack, verify
+from stemma.cli import care, champion, chat, data, export, family, judge, label, reconcile, rounds, runs, stack, verify
+from stemma.cli.version import ShowVersion
 from stemma.errors import StemmaError
 
 FAULT_STATUS = 2
@@ -32,7 +33,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="stemma", description="Align language models, with their family tree on record."
     )
+    parser.add_argument("--version", action=ShowVersion)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (runs, rounds, family, champion, care, reconcile, export, verify, judge, label, data, stack):
+    for module in (runs, rounds, chat, family, champion, care, reconcile, export, verify, judge, label, data, stack):
         module.add_commands(commands)
     return parser

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
+from stemma.records.counting import counted
 
 WAITS_STATUS = 3
 
@@ -72,7 +73,9 @@ def _pull(options: argparse.Namespace) -> int:
     for name in options.runs:
         print_page(f"{name}: {pull_run(root, find_run(root, name))} objects came, the others were here")
     if not options.runs:
-        print_page(f"{len(list_runs(root))} runs are on record; `stemma pull RUN` brings the bytes of one")
+        number = len(list_runs(root))
+        words = f"{counted(number, 'run')} {'is' if number == 1 else 'are'} on record"
+        print_page(f"{words}; `stemma pull RUN` brings the bytes of one")
     return 0
 
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
-_UPPER_TAIL = 0.5 + CONFIDENCE / 2
 
 
 class Interval(NamedTuple):
@@ -21,7 +20,7 @@ class Interval(NamedTuple):
     """How many independent observations it rests on."""
 
 
-def wilson(successes: float, n: int) -> Interval:
+def wilson(successes: float, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The interval of a proportion (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
 
     `successes` need not be whole: where several answers to one prompt are averaged, the prompt counts as one trial, as
@@ -30,7 +29,7 @@ def wilson(successes: float, n: int) -> Interval:
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"a proportion needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
-    z = NormalDist().inv_cdf(_UPPER_TAIL)
+    z = NormalDist().inv_cdf(0.5 + confidence / 2)
     p = successes / n
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)

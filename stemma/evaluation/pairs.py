@@ -19,9 +19,13 @@ def pair_accuracy(chosen_scores: Sequence[float], rejected_scores: Sequence[floa
 
     Raises ValueError where the two differ in length, or are empty.
     """
-    pairs = zip(chosen_scores, rejected_scores, strict=True)
-    agreed = [_agreement(chosen, rejected) for chosen, rejected in pairs]
+    agreed = agreements(chosen_scores, rejected_scores)
     return wilson(sum(agreed), len(agreed))
+
+
+def agreements(chosen_scores: Sequence[float], rejected_scores: Sequence[float]) -> list[float]:
+    """For each pair 1 where the chosen answer scores higher, 0.5 where both score alike, else 0."""
+    return [_agreement(chosen, rejected) for chosen, rejected in zip(chosen_scores, rejected_scores, strict=True)]
 
 
 def length_baseline(train: Sequence[Comparison], held_out: Sequence[Comparison]) -> LengthBaseline:

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 from stemma.evaluation.intervals import Interval
+from stemma.records import answer_examples
+from stemma.records.answer_examples import ANSWERS, AnswerExamples
 from stemma.records.json_file import write_json
 from stemma.records.types import Record
 
@@ -74,8 +76,8 @@ def flat_metrics(report: Report) -> dict[str, float]:
     return metrics
 
 
-def markdown(report: Report) -> str:
-    """The table for people: a line a metric, a column a policy, each number with its 95 % interval."""
+def markdown(report: Report, answers: AnswerExamples) -> str:
+    """The page for people: a line a metric, a column a policy, each number with its 95 % interval; then answers."""
     name = report.tuned.upper()
     lines = [
         f"# {name} against SFT",
@@ -89,13 +91,15 @@ def markdown(report: Report) -> str:
         for metric in _ordered(row.metric for row in report.rows if row.mode == mode):
             sft, tuned = (_cell(report.row(mode, policy, metric)) for policy in get_args(Policy))
             lines.append(f"| {metric} | {sft} | {tuned} |")
+    lines += ["", "## Answers before and after", "", answer_examples.markdown(answers)]
     return "\n".join(lines) + "\n"
 
 
-def write_report(folder: Path, report: Report) -> None:
-    """Write report.json and report.md."""
+def write_report(folder: Path, report: Report, answers: AnswerExamples) -> None:
+    """Write report.json, answers.json and report.md."""
     write_json(folder / "report.json", report.model_dump())
-    (folder / "report.md").write_text(markdown(report), encoding="utf-8")
+    write_json(folder / ANSWERS, answers.model_dump())
+    (folder / "report.md").write_text(markdown(report, answers), encoding="utf-8")
 
 
 def _ordered(items: Iterable[S]) -> list[S]:

@@ -10,18 +10,20 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from stemma.config import Values
+from stemma.errors import ArtifactError
 from stemma.export import bom, openlineage, prov, provenance
-from stemma.export.copying import copy_model
 from stemma.export.envelope import seal
 from stemma.export.folder import whole_folder
 from stemma.export.keys import key_id, public_pem
 from stemma.export.layout import BOM, CARD, OPENLINEAGE, PROV, PUBLIC_KEY, STATEMENT, TRACE, check_names
 from stemma.export.model_card import model_card
 from stemma.export.story import Story, gather
+from stemma.export.words import SCORERS
 from stemma.lineage.index import open_index
 from stemma.lineage.names import find_model
 from stemma.lineage.store import Store
 from stemma.lineage.trace import as_json
+from stemma.serving.loading import check_loadable
 from stemma.stage.manifest import MANIFEST
 
 
@@ -42,15 +44,15 @@ def export(root: Path, name: str, target: Path, key: Ed25519PrivateKey, defaults
     """Export the model that a name means to a folder that does not exist yet or is empty; it is whole or not there.
 
     `defaults` are the settings' defaults, section by section. Raises WorkspaceError where the name means nothing or the
-    folder is taken, ArtifactError where the bytes are not to be had whole.
+    folder is taken, ArtifactError where the bytes are not to be had whole, or plain transformers would not load them.
     """
     with closing(open_index(root)) as index, Store(root) as store:
         story = gather(root, index, store, find_model(root, index, name), defaults)
         with whole_folder(target) as folder:
             artifact = story.told.family.root
-            recorded = {path: file["sha256"] for path, file in story.manifest["files"].items()}
-            check_names(recorded)
-            files = copy_model(store, artifact, recorded | {MANIFEST: story.model.sha256}, folder)
+            check_names(story.files.files)
+            files = _copied(store, story, folder)
+            check_loadable(folder, story.model.fact.name in SCORERS)
             documents = _documents(story, files) | {PUBLIC_KEY: public_pem(key.public_key())}
             beside = {path: sha256(content).hexdigest() for path, content in documents.items()}
             statement = _as_json(provenance.statement(story, files, beside))
@@ -58,6 +60,31 @@ def export(root: Path, name: str, target: Path, key: Ed25519PrivateKey, defaults
                 (folder / path).parent.mkdir(exist_ok=True)
                 (folder / path).write_bytes(content)
     return Exported(story.told.title, artifact, len(files) + len(documents) + 1, key_id(key.public_key()))
+
+
+def _copied(store: Store, story: Story, folder: Path) -> dict[str, str]:
+    """Write the model's files; returns the sha256 of each, by path.
+
+    Raises ArtifactError where a file that they were made from is not what its artifact's manifest says.
+    """
+    copied, files = story.files.write(folder), story.files.files
+    found = {(file.artifact, file.name): copied[path].source_sha256 for path, file in files.items()}
+    for artifact in {file.artifact for file in files.values()}:
+        recorded = {name: file["sha256"] for name, file in store.read_json(artifact, MANIFEST)["files"].items()}
+        recorded[MANIFEST] = story.made[artifact].sha256
+        names = {name for holder, name in found if holder == artifact}
+        whole = MANIFEST in names
+        wrong = sorted(
+            name
+            for name in names | (set(recorded) if whole else set())
+            if found.get((artifact, name)) != recorded.get(name)
+        )
+        if wrong:
+            raise ArtifactError(
+                f"{wrong[0]} of artifact {artifact} is not what its manifest says; see what is wrong with "
+                "`stemma verify`"
+            )
+    return {path: done.sha256 for path, done in sorted(copied.items())}
 
 
 def _documents(story: Story, files: dict[str, str]) -> dict[str, bytes]:

@@ -1,6 +1,6 @@
 """Where the documents of an export lie, beside the model's own files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from stemma.errors import ArtifactError
 
@@ -14,7 +14,7 @@ PROV = f"{FOLDER}/prov.json"
 TRACE = f"{FOLDER}/trace.json"
 
 
-def check_names(files: Mapping[str, str]) -> None:
+def check_names(files: Iterable[str]) -> None:
     """Raise ArtifactError where a model's file would lie where a document goes."""
     taken = sorted(name for name in files if name == CARD or name.split("/")[0] == FOLDER)
     if taken:

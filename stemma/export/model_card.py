@@ -8,6 +8,8 @@ from stemma.export.numbers import Number
 from stemma.export.story import Made, Story
 from stemma.export.words import SCORERS, kind, limits, uses
 from stemma.lineage.family import size_text, tree_lines
+from stemma.records.counting import counted
+from stemma.serving.model_files import ADAPTERS
 
 
 def model_card(story: Story) -> str:
@@ -20,9 +22,11 @@ def model_card(story: Story) -> str:
         f"- artifact: `{fact.dvc_id}`, {size_text(fact.size)}, made by stage {fact.name} of run {fact.made_by}",
         f"- record: experiment {story.run.name}, {commit}",
         f"- code: {_code(story.model)}",
+        *_weights(story),
+        *_section("How to load it", _loading(story)),
         *_section("Intended use", [f"- {line}" for line in uses(story)]),
         *_section("Limits", [f"- {line}" for line in limits(story)]),
-        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family), "```"]),
+        *_section("What it was made from", [*_origin(story), "", "```", *tree_lines(story.told.family.shown()), "```"]),
         *_section("Who labelled", _labels(story)),
         *_section("What was measured", _table(story)),
         *_section("Settings that differ from the defaults", _settings(story)),
@@ -88,8 +92,32 @@ def _code(made: Made) -> str:
     return f"{committed} with uncommitted changes, kept in commit {made.run.commit}" if made.run.dirty else committed
 
 
+def _weights(story: Story) -> list[str]:
+    """Which artifact's weights these are, where the model was trained as adapters."""
+    files = story.files
+    if not files.adapters:
+        return []
+    named = ", ".join(f"{stage} `{artifact}` (`{ADAPTERS}/{stage}`)" for stage, artifact in files.adapters)
+    base = story.made[files.base]
+    fetched = f", {base.fetched.model} at {base.fetched.revision}" if base.fetched else ""
+    return [f"- base: {base.fact.name} `{files.base}`{fetched}", f"- adapters, merged into its weights: {named}"]
+
+
+def _loading(story: Story) -> list[str]:
+    kind = "AutoModelForSequenceClassification" if story.model.fact.name in SCORERS else "AutoModelForCausalLM"
+    return [
+        f"    from transformers import {kind}, AutoTokenizer",
+        "",
+        f"    model = {kind}.from_pretrained(FOLDER)",
+        "    tokenizer = AutoTokenizer.from_pretrained(FOLDER)",
+        "",
+        "FOLDER is the folder of this file.",
+    ]
+
+
 def _origin(story: Story) -> list[str]:
-    files = [file for raw in story.raw.values() for file in raw]
+    shown = story.told.family.shown().members
+    files = [file for dvc_id, raw in story.raw.items() if dvc_id in shown for file in raw]
     lines = [f"- base model: {fetched.model} at {fetched.revision}" for fetched in story.fetched]
     lines += [f"- raw file: `{file.path}`, {size_text(file.size)}, sha256 `{file.sha256}`" for file in files]
     return lines or ["It has no raw files: its data was made by the code from the seed."]
@@ -98,7 +126,7 @@ def _origin(story: Story) -> list[str]:
 def _labels(story: Story) -> list[str]:
     labelled = [made for made in story.made.values() if made.fact.labellers]
     lines = [
-        f"- {name}{' (simulated)' if made.simulated else ''}: {count} verdicts, in `{made.fact.dvc_id}`"
+        f"- {name}{' (simulated)' if made.simulated else ''}: {counted(count, 'verdict')}, in `{made.fact.dvc_id}`"
         for made in labelled
         for name, count in made.fact.labellers.items()
     ]

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from stemma.export.copying import copy_object
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.raw_files import raw_files
 from stemma.lineage.store import Store
+from stemma.serving.copying import copy_object
 
 
 @dataclass(frozen=True)

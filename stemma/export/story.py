@@ -25,6 +25,7 @@ from stemma.lineage.registry import Registry, models
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Store
 from stemma.lineage.trace import Fact, Trace, trace
+from stemma.serving.model_files import ModelFiles, artifacts_of, model_files
 from stemma.stage.manifest import MANIFEST
 
 MODELS = {
@@ -89,8 +90,8 @@ class Story:
     fetched: tuple[Fetched, ...]
     numbers: tuple[Number, ...]
     libraries: tuple[Library, ...]
-    manifest: dict[str, Any]
-    """The model's own manifest."""
+    files: ModelFiles
+    """The files that are given away."""
 
     @property
     def model(self) -> Made:
@@ -106,7 +107,7 @@ def gather(root: Path, index: Index, store: Store, model: Model, defaults: Value
     """
     if model.derivation.stage not in MODELS:
         raise ArtifactError(f"{model.title} is no model but data; name one of its descendants (`stemma impact`)")
-    family = trace(index, store, model, defaults)
+    family = trace(index, store, model, defaults, whole=True)
     told = replace(family, title=_title(root, model), aliases=(), facts=_without_places(family.facts))
     _refuse_tainted(root, told)
     made = {dvc_id: _made(index, store, told, dvc_id) for dvc_id, m in told.family.members.items() if m.derivation}
@@ -119,7 +120,7 @@ def gather(root: Path, index: Index, store: Store, model: Model, defaults: Value
         fetched=tuple(dict.fromkeys(one.fetched for one in made.values() if one.fetched)),
         numbers=numbers_of(model, index.of_run(model.run.commit)),
         libraries=libraries_of(model.run),
-        manifest=json.loads(_manifest(store, told.facts[told.family.root])),
+        files=model_files(store, artifacts_of(index, model.run.commit), model.derivation.stage),
     )
 
 

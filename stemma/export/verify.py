@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from stemma.errors import ArtifactError, SettingsError
@@ -12,6 +12,7 @@ from stemma.export import bom, openlineage, prov, provenance
 from stemma.export.envelope import unseal
 from stemma.export.keys import key_id, read_public_key
 from stemma.export.layout import BOM, CARD, OPENLINEAGE, PROV, PUBLIC_KEY, STATEMENT, TRACE
+from stemma.serving.model_files import ADAPTERS
 from stemma.stage.manifest import MANIFEST, file_sha256
 
 Statement = dict[str, Any]
@@ -109,9 +110,8 @@ def _disagreements(folder: Path, statement: Statement) -> list[str]:
     """Where signed documents contradict each other: whoever signed them did not make them from one story."""
     artifact = statement["predicate"]["buildDefinition"]["externalParameters"]["artifact"]
     expected = provenance.artifacts(statement)
-    faults = _model_faults(
-        folder, {found["name"]: found["digest"]["sha256"] for found in statement["subject"]}, artifact
-    )
+    files = {found["name"]: found["digest"]["sha256"] for found in statement["subject"]}
+    faults = _model_faults(folder, files, artifact, expected)
     for name, named in NAMED.items():
         try:
             found = named((folder / name).read_text(encoding="utf-8"))
@@ -126,17 +126,44 @@ def _disagreements(folder: Path, statement: Statement) -> list[str]:
     return faults
 
 
-def _model_faults(folder: Path, files: Mapping[str, str], artifact: str) -> list[str]:
-    found = _dvc_id(folder, files)
-    if found != artifact:
-        return [f"the model's files together are {found}, and the statement is about {artifact}"]
+def _model_faults(folder: Path, files: Mapping[str, str], artifact: str, known: set[str]) -> list[str]:
+    """Where the artifacts that lie in the folder are not those of the statement: the model's, or its adapters'."""
+    held = _artifacts_in(files)
+    found = {prefix: _dvc_id(folder / prefix, names) for prefix, names in held.items()}
+    if artifact not in found.values():
+        return [f"the model's files together are {', '.join(found.values())}, and the statement is about {artifact}"]
+    faults = [
+        f"{prefix} is artifact {dvc_id}, of which the statement says nothing"
+        for prefix, dvc_id in found.items()
+        if dvc_id not in known
+    ]
+    return faults + [fault for prefix, names in held.items() for fault in _manifest_faults(folder, prefix, names)]
+
+
+def _artifacts_in(files: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """The sha256s of the files of each artifact that lies there whole, by its folder.
+
+    Weights that adapters were merged into are no artifact; the signature alone vouches for them.
+    """
+    paths = {PurePosixPath(name): digest for name, digest in files.items()}
+    folders = sorted({"/".join(path.parts[:2]) for path in paths if path.parts[0] == ADAPTERS}) or [""]
+    return {
+        folder: {
+            path.relative_to(folder).as_posix(): digest for path, digest in paths.items() if path.is_relative_to(folder)
+        }
+        for folder in folders
+    }
+
+
+def _manifest_faults(folder: Path, prefix: str, files: Mapping[str, str]) -> list[str]:
+    where = f"{prefix}/" if prefix else ""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        manifest = json.loads((folder / prefix / MANIFEST).read_text(encoding="utf-8"))["files"]
         vouched = {name: file["sha256"] for name, file in manifest.items()} | {MANIFEST: files[MANIFEST]}
     except UNREADABLE:
-        return [f"{MANIFEST} is not readable as what it should be"]
+        return [f"{where}{MANIFEST} is not readable as what it should be"]
     wrong = sorted(name for name in {*files, *vouched} if files.get(name) != vouched.get(name))
-    return [f"{name} is not what {MANIFEST} says" for name in wrong]
+    return [f"{where}{name} is not what {where}{MANIFEST} says" for name in wrong]
 
 
 def _dvc_id(folder: Path, files: Iterable[str]) -> str:

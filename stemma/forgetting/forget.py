@@ -16,6 +16,7 @@ from stemma.lineage.index import Index
 from stemma.lineage.sharing import hand_on
 from stemma.lineage.sources import Source
 from stemma.lineage.store import Store
+from stemma.records.counting import counted
 
 
 @dataclass
@@ -95,7 +96,7 @@ def apply(request: Request, reason: str) -> bool:
             "tainted": sorted(tainted),
         }
         rows = sum(sum(holding.rows.values()) for holding in new)
-        tombstones.add(f"forget {rows} rows, asked for by {wanted.kind}", act, tainted, cleaner.cleaned)
+        tombstones.add(f"forget {counted(rows, 'row')}, asked for by {wanted.kind}", act, tainted, cleaner.cleaned)
     hand_on(request.root, FORGOTTEN)
     return bool(new or tainted)
 

@@ -9,6 +9,7 @@ from stemma.forgetting.purge import Purged
 from stemma.forgetting.retraining import retraining
 from stemma.lineage.family import size_text
 from stemma.lineage.tracked import in_folder
+from stemma.records.counting import counted
 
 COPIES = Path(".stemma/cleaned")
 """Where the cleaned raw files lie, to be named in `data.files`."""
@@ -83,7 +84,7 @@ def _by_hand(request: Request) -> list[str]:
         lines.append(f"not looked into, because their bytes are nowhere here: {unread}")
     naming = _settings_that_name_it(request)
     if naming:
-        lines.append(f"settings in Git name it, and stay: params.yaml of {naming} runs")
+        lines.append(f"settings in Git name it, and stay: params.yaml of {counted(naming, 'run')}")
     return ["", "For you to see to:", *(f"  {line}" for line in lines)] if lines else []
 
 

@@ -54,6 +54,7 @@ class Label:
             chosen_finished=chosen_finished,
             rejected_finished=rejected_finished,
             split=prompt.split,
+            kind=prompt.kind,
             annotator=_only_one(self.pair, "annotator"),
             judge=_only_one(self.pair, "judge"),
             probability=round(max(self.first, 1 - self.first), 6) if soft else None,

@@ -5,16 +5,23 @@ from typing import Any
 
 from stemma.lineage.dvc import LockEntry
 
+NEVER_RUN = "no run has it yet"
 
-def explain(stage: str, now: LockEntry, before: LockEntry | None) -> str:
-    """Say in one line what changed, for instance `sft.learning_rate 0.001 → 0.002`.
 
-    `before` is the stage's entry in the dvc.lock of the newest run that has one.
+def explain(stage: str, now: LockEntry, before: LockEntry, run: str) -> str:
+    """Say in one line what changed, for instance `sft.learning_rate 0.001 → 0.002 (against run form-beta)`.
+
+    `before` is the stage's entry in the dvc.lock of `run`, the newest that has one.
     """
-    if before is None:
-        return "no run has it yet"
     found = changes(now, before)
-    return listed(found) if found else f"nothing of {stage} changed, but its bytes are not in the cache"
+    if not found:
+        return f"nothing of {stage} changed since run {run}, but its bytes are not in the cache"
+    return against(listed(found), run)
+
+
+def against(text: str, run: str) -> str:
+    """Changes with the run that they are changes from."""
+    return f"{text} (against run {run})"
 
 
 def changes(now: LockEntry, before: LockEntry) -> list[str]:

@@ -1,9 +1,10 @@
 """The family of an artifact: everything that it was made from, back to the raw data, across runs."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
+from stemma.lineage.placeholders import asked_nobody, is_placeholder, used_params
 from stemma.lineage.runs import Run
 
 
@@ -22,6 +23,8 @@ class Member:
     """The run in whose record that stands."""
     parents: tuple[str, ...]
     """DVC ids of what it was made from, in the order of dvc.yaml."""
+    is_placeholder: bool = False
+    """Whether it holds nothing: a folder with only a README, or the artifact of an ai_label that asked no judge."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,18 @@ class Family:
     root: str
     """The artifact's DVC id."""
     members: dict[str, Member]
+
+    def shown(self) -> "Family":
+        """The family as people read it: without placeholders, and without what went into nothing else."""
+        members: dict[str, Member] = {}
+        waiting = [self.root]
+        while waiting:
+            member = self.members[waiting.pop(0)]
+            if member.dvc_id not in members:
+                parents = tuple(parent for parent in member.parents if not self.members[parent].is_placeholder)
+                members[member.dvc_id] = replace(member, parents=parents)
+                waiting += parents
+        return Family(self.root, {dvc_id: members[dvc_id] for dvc_id in self.members if dvc_id in members})
 
     def code(self) -> dict[str, str]:
         """The md5 of every code file that a member was made with, by path."""
@@ -53,6 +68,7 @@ def family_of(index: Index, model: Model) -> Family:
             continue
         own = runs.setdefault(run.commit, {d.artifact: d for d in index.of_run(run.commit).values()})
         inputs = [dep for dep in index.inputs(derivation) if not dep.is_code]
+        raw = {dep["md5"]: dep for dep in derivation.entry["deps"]}
         members[derivation.artifact] = Member(
             derivation.stage,
             derivation.artifact,
@@ -60,6 +76,7 @@ def family_of(index: Index, model: Model) -> Family:
             derivation,
             run,
             tuple(dep.md5 for dep in inputs),
+            asked_nobody(derivation.stage, used_params(derivation.entry)),
         )
         for dep in inputs:
             made = own.get(dep.md5)
@@ -68,7 +85,8 @@ def family_of(index: Index, model: Model) -> Family:
             elif elsewhere := index.of_artifact(dep.md5):
                 waiting.append((elsewhere[0], index.oldest_with(elsewhere[0])))
             else:
-                members[dep.md5] = Member(dep.path, dep.md5, dep.size, None, None, ())
+                is_empty = is_placeholder(index, run, raw[dep.md5])
+                members[dep.md5] = Member(dep.path, dep.md5, dep.size, None, None, (), is_empty)
     return Family(model.derivation.artifact, members)
 
 

@@ -29,7 +29,7 @@ def kind_of(member: Member) -> str:
         return "raw"
     if member.name.startswith("eval_"):
         return "evaluation"
-    return "model" if member.name in (*MODEL_STAGES, "judge") else "data"
+    return "model" if member.name in MODEL_STAGES else "data"
 
 
 def anchor(dvc_id: str) -> str:

@@ -78,6 +78,8 @@ class Index:
 
     def __init__(self, root: Path, say: Callable[[str], None] = lambda _: None) -> None:
         self.root = root
+        self.placeholders: dict[str, bool] = {}
+        """Whether a raw input holds nothing, by DVC id, as far as anyone asked."""
         self._git = Git(root)
         self._say = say
         self._file = root / ".stemma" / "index.db"

@@ -1,6 +1,7 @@
 """What a person calls a model, and which artifact of which run that is. Nothing is guessed."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -65,7 +66,8 @@ def find_version(root: Path, index: Index, name: str) -> Model:
     numbers = {str(number): number for number in now.versions} if mark == "/" else now.aliases
     if which not in numbers:
         known = ", ".join(f"{model}{mark}{key}" for key in numbers) or "none yet; `stemma promote` sets one"
-        raise WorkspaceError(f"there is no {name}; there is: {known}{fetch_hint(root)}")
+        meant = _meant(which, numbers, f"{model}{mark}")
+        raise WorkspaceError(f"there is no {name}; {meant}there is: {known}{fetch_hint(root)}")
     version = now.versions[numbers[which]]
     return model_of(index, now, version)
 
@@ -74,7 +76,8 @@ def check_registered(root: Path, model: str) -> None:
     """Raise WorkspaceError where no registered model has that name; it says what there is."""
     if model not in models(root):
         known = ", ".join(models(root)) or "none yet; a finished flow registers its policy"
-        raise WorkspaceError(f"no registered model is named {model!r}; there is: {known}{fetch_hint(root)}")
+        meant = _meant(model, models(root))
+        raise WorkspaceError(f"no registered model is named {model!r}; {meant}there is: {known}{fetch_hint(root)}")
 
 
 def model_of(index: Index, registered: Registered, version: Version) -> Model:
@@ -104,6 +107,11 @@ def _as_made(index: Index, derivation: Derivation) -> Model:
     """An artifact in the run that made it, or else in the oldest that has it."""
     run = index.maker(derivation.stage, derivation.artifact) or index.oldest_with(derivation)
     return Model(run, index.of_run(run.commit)[derivation.stage])
+
+
+def _meant(name: str, known: Iterable[str], before: str = "") -> str:
+    near = get_close_matches(name, list(known), n=1)
+    return f"did you mean {before}{near[0]}? Otherwise " if near else ""
 
 
 def _unknown(root: Path, index: Index, name: str) -> str:

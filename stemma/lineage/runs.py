@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import LockEntry, read_lock
 from stemma.lineage.git import Git
 
-MODEL_STAGES = ("base", "sft", "reward", "ppo", "dpo")
+MODEL_STAGES = ("base", "sft", "judge", "reward", "ppo", "dpo")
 """Stages whose artifact is a model; the others make datasets."""
 
 EXPERIMENTS = "refs/exps/*/*/*"
@@ -74,8 +75,13 @@ class Run:
         """Its params.yaml."""
         from ruamel.yaml import YAML
 
-        values: Values = YAML(typ="safe").load(self._read("params.yaml") or "") or {}
+        values: Values = YAML(typ="safe").load(self.params_text) or {}
         return values
+
+    @property
+    def params_text(self) -> str:
+        """Its params.yaml as it stands there."""
+        return self._read("params.yaml") or ""
 
     @cached_property
     def metrics(self) -> dict[str, dict[str, float]]:
@@ -112,7 +118,9 @@ def find_run(root: Path, name: str) -> Run:
         if run.name == name:
             return run
     known = ", ".join(run.name for run in runs[:5]) or "none yet; make one with `stemma run rlhf`"
-    raise WorkspaceError(f"no run is named {name!r}; the newest are: {known}")
+    near = get_close_matches(name, [run.name for run in runs], n=1)
+    meant = f"did you mean {near[0]}? The newest are" if near else "the newest are"
+    raise WorkspaceError(f"no run is named {name!r}; {meant}: {known}")
 
 
 def run_message(name: str, facts: Mapping[str, str]) -> str:
@@ -126,9 +134,9 @@ def read_trailers(body: str) -> dict[str, str]:
     return {key.removeprefix(TRAILER): value.strip() for key, _, value in lines}
 
 
-def lock_entry(runs: Iterable[Run], stage: str) -> LockEntry | None:
-    """A stage's entry in the dvc.lock of the newest of these runs that has one; no other run's lock is read."""
-    return next((run.lock[stage] for run in runs if stage in run.stages), None)
+def newest_with(runs: Iterable[Run], stage: str) -> Run | None:
+    """The first of these runs that has a stage: the newest, where the newest is the first."""
+    return next((run for run in runs if stage in run.stages), None)
 
 
 def maker_of(runs: list[Run], stage: str, output: str) -> Run | None:

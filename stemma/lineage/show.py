@@ -6,10 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.answers import answers_of
 from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of
 from stemma.lineage.runs import Run, find_run, list_runs
+from stemma.lineage.store import Store
+from stemma.records.answer_examples import AnswerExamples, terminal_lines
+from stemma.slice_metrics import read_slices, weak_slices
 
 RESULTS = {
     "gold/win_rate": "win rate against SFT, gold rule",
@@ -31,6 +35,10 @@ PAIR_RESULTS = {
 """What the stages that learn from pairs (the reward model, or DPO's implicit reward) say of themselves."""
 
 PAIR_STAGES = ("reward", "dpo")
+SCORING_STAGES = ("reward", "judge")
+"""The stages that train a model which scores answers."""
+SLICES = {"slice": "accuracy on pairs, slice", "probe": "best answer wins, probe"}
+"""What the rows of slices and probes are called."""
 
 
 def runs_table(root: Path) -> str:
@@ -48,30 +56,42 @@ def runs_table(root: Path) -> str:
 
 def runs_json(root: Path, names: Sequence[str]) -> str:
     """Runs as JSON: an object for one run, a list for several."""
-    found = [_as_dict(run) for run in _chosen(root, names)]
+    with Store(root) as store:
+        found = [_as_dict(run, answers_of(store, run)) for run in _chosen(root, names)]
     return json.dumps(found[0] if len(names) == 1 else found, indent=2)
 
 
 def runs_page(root: Path, names: Sequence[str]) -> str:
-    """The results of runs side by side, then the family tree of the best of them."""
+    """The results of runs side by side, then the answers and the family tree of the best of them."""
     runs = _chosen(root, names)
     if not runs:
         return "no runs yet; make one with `stemma run rlhf`"
     best = max(runs, key=lambda run: _numbers(run).get(_winning(run), 0.0))
     with closing(open_index(root)) as index:
         policy = policy_of(index, best)
-        tree = tree_lines(family_of(index, policy))
+        tree = tree_lines(family_of(index, policy).shown())
+    with Store(root) as store:
+        answers = answers_of(store, best)
+    better = ", the better of these" if len(runs) > 1 else ""
     return "\n".join(
         [
             *aligned(result_rows(runs)),
             "",
-            f"Family tree of {policy.title}" + (", the better of these" if len(runs) > 1 else ""),
+            *(line for run in runs for line in warning_lines(run)),
+            *(_answer_lines(best, answers, better)),
+            f"Family tree of {policy.title}{better}",
             *tree,
             "",
             _origin(best),
             f"Take its files: dvc exp apply {best.name}",
         ]
     )
+
+
+def _answer_lines(run: Run, answers: AnswerExamples | None, better: str) -> list[str]:
+    if answers is None:
+        return []
+    return [f"Answers before and after, run {run.name}{better}", *terminal_lines(answers), ""]
 
 
 def _origin(run: Run) -> str:
@@ -110,7 +130,23 @@ def result_rows(runs: Sequence[Run]) -> list[list[str]]:
             rows.append([words, *(_against_sft(_numbers(run), name) for run in runs)])
     for name, words in PAIR_RESULTS.items():
         rows.append([words, *(_with_interval(_pair_numbers(run), name) for run in runs)])
-    return rows
+    return rows + slice_rows(runs)
+
+
+def slice_rows(runs: Sequence[Run]) -> list[list[str]]:
+    """The accuracy of the reward model, or of DPO's implicit reward, on each slice and probe: a row each."""
+    rows = [row for run in runs for row in read_slices(_pair_numbers(run))]
+    names = dict.fromkeys((row.group, row.name) for row in sorted(rows, key=lambda row: row.group == "probe"))
+    return [
+        [f"{SLICES[group]} {name}", *(_with_interval(_pair_numbers(run), f"{group}/{name}/accuracy") for run in runs)]
+        for group, name in names
+    ]
+
+
+def warning_lines(run: Run) -> list[str]:
+    """On which slices and probes the run's reward model and judge are weak: a line for each of the two."""
+    weak = {stage: weak_slices(run.metrics.get(stage, {})) for stage in SCORING_STAGES}
+    return [f"WARNING, run {run.name}, stage {stage}: {words}" for stage, words in weak.items() if words]
 
 
 def _pair_numbers(run: Run) -> dict[str, float]:
@@ -129,7 +165,7 @@ def _with_interval(numbers: dict[str, float], name: str) -> str:
     return f"{numbers[name]:.3g}" + (f" [{low:.3g}, {high:.3g}]" if low is not None and high is not None else "")
 
 
-def _as_dict(run: Run) -> dict[str, Any]:
+def _as_dict(run: Run, answers: AnswerExamples | None) -> dict[str, Any]:
     return {
         "run": run.name,
         "flow": run.flow,
@@ -142,6 +178,7 @@ def _as_dict(run: Run) -> dict[str, Any]:
         "policy": run.trailers.get("Policy", ""),
         "params": run.params,
         "metrics": run.metrics,
+        "answers": answers.model_dump() if answers else None,
     }
 
 

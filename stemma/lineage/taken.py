@@ -16,13 +16,17 @@ def take_artifacts(workspace: Path, store: Store, artifacts: Mapping[str, str]) 
     Raises ArtifactError where a file is in neither.
     """
     for place, dvc_id in artifacts.items():
-        _fetch(store, dvc_id, place)
+        fetch_artifact(store, dvc_id, place)
         _track(workspace / place, dvc_id)
     if artifacts:
         run_dvc(workspace, "checkout", *(f"{place}.dvc" for place in artifacts))
 
 
-def _fetch(store: Store, dvc_id: str, place: str) -> None:
+def fetch_artifact(store: Store, dvc_id: str, place: str) -> None:
+    """Bring what the cache lacks of an artifact from the remote; `place` names it in messages.
+
+    Raises ArtifactError where a file is in neither.
+    """
     listing = store.files(dvc_id)
     for oid in (dvc_id, *(listing or {}).values()):
         if store.cache.has(oid):

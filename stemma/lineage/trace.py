@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import PurePath
 from typing import Any
 
 from stemma.config import Values
@@ -39,6 +40,8 @@ class Fact:
     """Settings that differ from the defaults: key → (default, value)."""
     labellers: dict[str, int]
     """Annotators and judges with the number of their verdicts."""
+    origin: str
+    """Of a base model: `from scratch, seed 0`, or where it was fetched and which version, `OWNER/NAME@commit`."""
     made_from: tuple[str, ...]
     taint: str
     """Why it is tainted: it holds what was forgotten on request, or descends from what does; else empty."""
@@ -58,9 +61,12 @@ class Trace:
     """By DVC id, nearest first."""
 
 
-def trace(index: Index, store: Store, model: Model, defaults: Values) -> Trace:
-    """Gather what made a model. `defaults` are the settings' defaults, section by section."""
-    family = family_of(index, model)
+def trace(index: Index, store: Store, model: Model, defaults: Values, whole: bool = False) -> Trace:
+    """Gather what made a model. `defaults` are the settings' defaults, section by section.
+
+    Placeholders, which hold nothing, are left out unless the `whole` family is asked for.
+    """
+    family = family_of(index, model) if whole else family_of(index, model).shown()
     tainted = taints(index.root)
     facts = {
         dvc_id: _fact(index, store, member, defaults, tainted.get(dvc_id, ""))
@@ -100,6 +106,8 @@ def fact_lines(fact: Fact) -> list[str]:
     if fact.made_by:
         dirty = " with uncommitted changes" if fact.dirty else ""
         lines.append(f"  made by run {fact.made_by}, code {fact.code[:10]}{dirty}: {fact.command}")
+    if fact.origin:
+        lines.append(f"  {fact.origin}")
     lines += [f"  {key} is {value!r}, by default {default!r}" for key, (default, value) in fact.settings.items()]
     if fact.labellers:
         lines.append("  labelled by " + ", ".join(f"{name} ({count})" for name, count in fact.labellers.items()))
@@ -108,9 +116,10 @@ def fact_lines(fact: Fact) -> list[str]:
 
 def _fact(index: Index, store: Store, member: Member, defaults: Values, taint: str) -> Fact:
     if member.derivation is None or member.run is None:
-        return Fact(member.name, member.dvc_id, member.size, "", "", "", False, {}, {}, (), taint)
+        return Fact(member.name, member.dvc_id, member.size, "", "", "", False, {}, {}, "", (), taint)
     made_by = index.maker(member.name, member.dvc_id) or member.run
     entry = member.derivation.entry
+    used = entry.get("params", {}).get("params.yaml", {})
     return Fact(
         member.name,
         member.dvc_id,
@@ -119,25 +128,36 @@ def _fact(index: Index, store: Store, member: Member, defaults: Values, taint: s
         made_by.name,
         made_by.baseline,
         made_by.dirty,
-        _changed(entry.get("params", {}).get("params.yaml", {}), defaults),
-        labellers(store, member),
+        changed_settings(used, defaults),
+        labellers(store, member.name, member.dvc_id),
+        base_origin(used) if member.name == "base" else "",
         member.parents,
         taint,
     )
 
 
-def _changed(used: Mapping[str, Any], defaults: Values) -> dict[str, tuple[Any, Any]]:
+def changed_settings(used: Mapping[str, Any], defaults: Values) -> dict[str, tuple[Any, Any]]:
     """The settings that differ from the defaults; what has no default, or is left to the machine, is not told."""
     values, usual = flat(used), {key: value for key, value in flat(defaults).items() if value != "auto"}
     return {key: (usual[key], value) for key, value in values.items() if key in usual and usual[key] != value}
 
 
-def labellers(store: Store, member: Member) -> dict[str, int]:
+def base_origin(settings: Mapping[str, Any]) -> str:
+    """Where a base model comes from, by the settings of its stage."""
+    base = settings.get("base", {})
+    if base.get("source", "scratch") == "scratch":
+        return f"from scratch, seed {settings.get('seed', 0)}"
+    revision = f"@{base['revision']}" if base.get("revision") else ""
+    model = base.get("model", "")
+    return f"{PurePath(model).name if base['source'] == 'folder' else model}{revision}"
+
+
+def labellers(store: Store, stage: str, dvc_id: str) -> dict[str, int]:
     """Who labelled an artifact, with the number of verdicts; empty where nobody did or its bytes are nowhere here."""
-    if member.name not in LABELLED:
+    if stage not in LABELLED:
         return {}
     for file in LABELS:
-        rows = (store.read(member.dvc_id, file) or b"").splitlines()
+        rows = (store.read(dvc_id, file) or b"").splitlines()
         if rows:
             return dict(sorted(Counter(_labeller(json.loads(row)) for row in rows).items()))
     return {}

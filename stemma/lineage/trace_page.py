@@ -13,6 +13,7 @@ from stemma.lineage.family import Family, size_text
 from stemma.lineage.family_drawing import KINDS, anchor, draw, kind_of
 from stemma.lineage.trace import Fact, Trace
 from stemma.lineage.trace_style import STYLE
+from stemma.records.counting import counted
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 """What a browser may load for the page: nothing."""
@@ -84,6 +85,7 @@ def _artifact(family: Family, fact: Fact) -> str:
         "DVC id": _code(fact.dvc_id),
         "Kind": f'<span class="{kind}">{KINDS[kind]}</span>, {escape(size_text(fact.size))}',
         "Tainted": f"<strong>{escape(fact.taint)}</strong>" if fact.taint else "",
+        "Origin": escape(fact.origin),
         "Made by run": escape(fact.made_by),
         "Command": _code(fact.command),
         "Code commit": _code(fact.code) + (" with uncommitted changes" if fact.dirty else ""),
@@ -123,5 +125,5 @@ def _settings(settings: Mapping[str, tuple[Any, Any]]) -> str:
 
 
 def _labellers(labellers: Mapping[str, int]) -> str:
-    named = [f"<li>{escape(name)}: {count} verdicts</li>" for name, count in labellers.items()]
+    named = [f"<li>{escape(name)}: {counted(count, 'verdict')}</li>" for name, count in labellers.items()]
     return f"<ul>{''.join(named)}</ul>" if named else ""

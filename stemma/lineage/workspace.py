@@ -108,7 +108,11 @@ def _check_name(name: str) -> None:
 
 def check_files(files: Sequence[Path]) -> None:
     """Raise DataError where the user's files are not there, or have one name."""
-    faults = [f"  {file}: no such file" for file in files if not file.is_file()]
+    faults = [
+        f"  {file}: it is a folder; name each file in it" if file.is_dir() else f"  {file}: no such file"
+        for file in files
+        if not file.is_file()
+    ]
     names = [file.name for file in files]
     faults += [f"  {file}: another file has the same name" for file in files if names.count(file.name) > 1]
     if faults:

@@ -13,14 +13,12 @@ from transformers import PreTrainedModel
 
 from stemma.config import LoraConfig
 from stemma.errors import ArtifactError
+from stemma.models.adapter_files import BASE, CONFIG, WEIGHTS, read_base
 from stemma.stage.manifest import MANIFEST, file_sha256
 
 # peft 0.21 asks transformers 5.23 for an attribute under its old name, whenever adapters are put on a model
 warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
 
-BASE = "base.json"
-CONFIG = "adapter_config.json"
-WEIGHTS = "adapter_model.safetensors"
 Task = Literal["CAUSAL_LM", "SEQ_CLS"]
 
 
@@ -62,17 +60,17 @@ def base_of(folder: Path) -> Path | None:
     """
     if not (folder / BASE).is_file():
         return None
-    recorded = json.loads((folder / BASE).read_text(encoding="utf-8"))
-    base = Path(os.path.normpath(folder / recorded["base"]))
+    recorded = read_base((folder / BASE).read_text(encoding="utf-8"))
+    base = Path(os.path.normpath(folder / recorded.folder))
     if not (base / MANIFEST).is_file():
         raise ArtifactError(
             f"{folder} holds adapters for {base}, which is not there; restore it with `dvc checkout {base}`"
         )
     found = file_sha256(base / MANIFEST)
-    if found != recorded["manifest"]:
+    if found != recorded.manifest:
         raise ArtifactError(
             f"{folder} holds adapters for another model than {base}: its manifest is {found[:12]}…, they were trained "
-            f"on {recorded['manifest'][:12]}…. Restore that version of {base}, or rebuild {folder} on this one."
+            f"on {recorded.manifest[:12]}…. Restore that version of {base}, or rebuild {folder} on this one."
         )
     return base
 

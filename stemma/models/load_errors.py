@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,22 @@ from transformers import CONFIG_MAPPING
 from stemma.errors import ArtifactError, StemmaError
 
 CONFIG = "config.json"
-REMOTE_CODE = "trust_remote_code"
-"""Names the libraries' own advice, which is never passed on: code that comes with a model is never run."""
-OWN_CODE = "the model needs Python code from its own repository, and such code is never run."
+SENTENCE_PIECE = "tokenizer.model"
+REPLACEMENTS = {
+    "trust_remote_code": "the model needs Python code from its own repository, and such code is never run.",
+    "ignore_mismatched_sizes": "its weights have other sizes than its config.json names.",
+}
+"""Messages in place of library errors that hold these words, because their advice would be wrong here."""
 
 
 def check_loadable(folder: Path, name: str) -> None:
-    """Look at a model's config.json before anything of it is loaded; `name` is what messages call the model.
+    """Look at a model's config.json and tokenizer before it is loaded; `name` is what messages call the model.
 
-    Raises ArtifactError where there is none, the architecture is unknown, or the weights are quantised.
+    Raises ArtifactError where a file is missing or damaged, the architecture is unknown, the weights are quantised, or
+    a package is not installed.
     """
-    path = folder / CONFIG
-    if not path.is_file():
-        raise ArtifactError(f"{name} has no {CONFIG}, so it is not a model that transformers can load")
-    config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if "quantization_config" in config:
+    config = _config(folder / CONFIG, name)
+    if config.get("quantization_config"):
         method = config["quantization_config"].get("quant_method", "unknown method")
         raise ArtifactError(
             f"{name} is quantised ({method}), and plain weights are needed: take the repository of the model "
@@ -34,10 +36,32 @@ def check_loadable(folder: Path, name: str) -> None:
         )
     kind = config.get("model_type")
     if kind not in CONFIG_MAPPING:
-        why = ", and whose own code is never run" if "auto_map" in config else ""
+        reason = ", and whose own code is never run" if "auto_map" in config else ""
         raise ArtifactError(
-            f"{name} is of architecture {kind!r}, which transformers {transformers.__version__} does not have{why}: "
+            f"{name} is of architecture {kind!r}, which transformers {transformers.__version__} does not have{reason}: "
             "take a model of another architecture"
+        )
+    _check_tokenizer(folder, name)
+
+
+def _config(path: Path, name: str) -> dict[str, Any]:
+    if not path.is_file():
+        raise ArtifactError(f"{name} has no {CONFIG}, so it is not a model that transformers can load")
+    try:
+        config: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{name}: {CONFIG} is not JSON ({error}); fetch the model again") from None
+    return config
+
+
+def _check_tokenizer(folder: Path, name: str) -> None:
+    if not any((folder / file).is_file() for file in ("tokenizer.json", SENTENCE_PIECE, "vocab.json", "vocab.txt")):
+        raise ArtifactError(f"{name} has no tokenizer; take a repository or revision that has tokenizer.json")
+    needs_package = not (folder / "tokenizer.json").is_file() and (folder / SENTENCE_PIECE).is_file()
+    if needs_package and find_spec("sentencepiece") is None:
+        raise ArtifactError(
+            f"{name} has no tokenizer.json but {SENTENCE_PIECE}, which needs the Python package sentencepiece: install "
+            "it with `pip install sentencepiece`, or take a revision that has tokenizer.json"
         )
 
 
@@ -54,10 +78,10 @@ def translate_load_errors(name: str) -> Iterator[None]:
     except Exception as error:  # the libraries raise errors of every kind for files that are not as they expect
         if isinstance(error, StemmaError | MemoryError) or "memory" in str(error):  # told elsewhere, for all stages
             raise
-        why = OWN_CODE if REMOTE_CODE in str(error) else _first_line(error)
+        reason = next((text for mark, text in REPLACEMENTS.items() if mark in str(error)), _first_line(error))
         raise ArtifactError(
-            f"{name} is not a causal language model that transformers {transformers.__version__} can load: {why} Take "
-            "another model."
+            f"{name} is not a causal language model that transformers {transformers.__version__} can load: {reason} "
+            "Take another model."
         ) from error
 
 

@@ -19,8 +19,8 @@ from stemma.lineage.registry import TRIES, Registry, Version
 from stemma.lineage.served import link_of
 from stemma.lineage.sharing import SilentRemoteError, hand_on, take_over
 from stemma.lineage.store import Store
-from stemma.promotion.serving import lay_out, settle
 from stemma.promotion.settings import PromotionConfig
+from stemma.serving.copies import lay_out, settle
 
 CHAMPION = "champion"
 PREVIOUS = "previous"
@@ -38,6 +38,8 @@ class Desk:
     config: PromotionConfig
     verify: Callable[[Model], None]
     """Re-hashes a model's family, here and on the remote; raises where a byte or a record is wrong or missing."""
+    check_loadable: Callable[[Path], None]
+    """Raises where plain transformers would not load the model in a folder."""
     follow: Callable[[], str | None]
     """Makes MLflow follow; returns why it does not."""
     asked_by: str = ""
@@ -86,7 +88,7 @@ def begin(desk: Desk, reason: str) -> Link | None:
         reason.encode()
     except UnicodeEncodeError:
         raise WorkspaceError("the reason is not UTF-8 text, so nobody could read it later; type it anew") from None
-    settle(desk.root, desk.store, desk.registry)
+    settle(desk.root, desk.index, desk.store, desk.registry)
     return desk.registry.head()
 
 
@@ -94,21 +96,23 @@ def move(desk: Desk, head: Link | None, alias: str, version: Version, act: Docum
     """Move an alias to a version, and let everything follow.
 
     Raises ChainMovedError where somebody else moved the alias since `head`, ArtifactError where the version's bytes
-    are not to be had as they were; nothing is done then.
+    are not to be had as they were, or a version that is promoted cannot be loaded; nothing is done then.
     """
     seen = desk.registry.at(head).aliases.get(alias)
-    lay_out(desk.root, desk.store, version.artifact)
+    folder = lay_out(desk.root, desk.index, desk.store, version)
+    if act["act"] == "promote":
+        desk.check_loadable(folder)
     try:
         with desk.registry.alone():
             before, link = _compare_and_set(desk, head, alias, version, act)
             if act["act"] == "rollback":
                 # What serves comes first; a Git remote may take its time.
-                settle(desk.root, desk.store, desk.registry)
+                settle(desk.root, desk.index, desk.store, desk.registry)
             notes = _hand_on(desk, before, link)
     except ChainMovedError:
         with suppress(WorkspaceError):
             hear(desk.root, desk.registry)
-        settle(desk.root, desk.store, desk.registry)
+        settle(desk.root, desk.index, desk.store, desk.registry)
         raise
     return _follow(desk, alias, seen, version, notes)
 
@@ -131,7 +135,7 @@ def note(desk: Desk, head: Link | None, title: str, act: Document) -> None:
 
 def stay(desk: Desk, alias: str, version: Version) -> Moved:
     """Tell that a version has the alias already, and finish what a killed act left."""
-    lay_out(desk.root, desk.store, version.artifact)
+    lay_out(desk.root, desk.index, desk.store, version)
     return _follow(desk, alias, version.number, version, [])
 
 
@@ -176,7 +180,7 @@ def _hand_on(desk: Desk, before: Link | None, link: Link) -> list[str]:
 
 
 def _follow(desk: Desk, alias: str, before: int | None, version: Version, notes: list[str]) -> Moved:
-    notes = [*notes, *settle(desk.root, desk.store, desk.registry)]
+    notes = [*notes, *settle(desk.root, desk.index, desk.store, desk.registry)]
     unseen = desk.follow()
     if unseen:
         notes.append(f"MLflow does not follow yet, `stemma reconcile` makes it: {unseen}")

@@ -71,6 +71,8 @@ class Example(Record):
     answers: tuple[Answer, ...] = ()
     """The answers that are compared, or wait for it."""
     opinions: tuple[Opinion, ...] = ()
+    kind: str | None = None
+    """The slice that the prompt belongs to."""
     origin: Origin | None = None
     """What else the row says of the prompt, or of the whole."""
     opening: Message | None = None

@@ -14,7 +14,8 @@ ID_LENGTH = 16
 def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> Dataset:
     """Make the rows; `shares` gives the shares of prompts that are held out for judge, validation and test.
 
-    - A prompt that several rows have is one prompt. Each of its comparisons is kept, one for each verdict.
+    - A prompt that several rows have is one prompt, in the slice that the first of them names. Each of its comparisons
+      is kept, one for each verdict.
     - An answer to imitate, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt
       is in the train split. Several rows with the same prompt and answer give one.
     - A text is part of the pre-training corpus.
@@ -29,7 +30,7 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
             corpus[Document(text=example.text)] = None
         if example.prompt is None:
             continue
-        prompt = prompt_row(example.prompt, shares, example.opening)
+        prompt = prompt_row(example.prompt, shares, example.opening, example.kind)
         prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
@@ -40,10 +41,12 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 
-def prompt_row(messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None) -> Prompt:
-    """The prompt with its id and its split, which goes by `opening` if that was left out of the messages."""
+def prompt_row(
+    messages: Conversation, shares: Mapping[Split, float], opening: Message | None = None, kind: str | None = None
+) -> Prompt:
+    """The prompt with its id, its slice, and its split, which goes by `opening` if the messages lack it."""
     split = split_of((opening,) if opening else messages, shares)
-    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split)
+    return Prompt(id=prompt_digest(messages)[:ID_LENGTH], messages=messages, split=split, kind=kind)
 
 
 def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
@@ -59,6 +62,7 @@ def comparisons_of(example: Example, prompt: Prompt) -> Iterator[Comparison]:
                 chosen_finished=chosen.finished,
                 rejected_finished=rejected.finished,
                 split=prompt.split,
+                kind=prompt.kind,
                 annotator=pair.opinion.annotator,
                 judge=pair.opinion.judge,
                 probability=_chance_of_chosen(pair),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.example import Example
 from stemma.records.fault import RowFault
 from stemma.records.recognition import FORMS, read_example
@@ -41,19 +42,23 @@ class Reading:
         return {name: self._file(name) for name in self.names}
 
     def _file(self, name: str) -> dict[str, object]:
-        taken = [example for example, place in zip(self.examples, self.places, strict=True) if place.file == name]
+        examples = [example for example, place in zip(self.examples, self.places, strict=True) if place.file == name]
         rejected = sum(reject.file == name for reject in self.rejects)
-        unanswered = sum(bool(example.answers) and not example.opinions for example in taken)
-        forms = Counter(example.form for example in taken)
-        told = {"rows": len(taken) + rejected, "rejected": rejected, "taken": dict(sorted(forms.items()))}
-        return told | ({"unanswered": unanswered} if unanswered else {})
+        unanswered = sum(bool(example.answers) and not example.opinions for example in examples)
+        forms = Counter(example.form for example in examples)
+        counts: dict[str, object] = {
+            "rows": len(examples) + rejected,
+            "rejected": rejected,
+            "taken": dict(sorted(forms.items())),
+        }
+        return counts | ({"unanswered": unanswered} if unanswered else {})
 
     def reject(self, faults: Mapping[int, RowFault]) -> None:
         """Reject examples that were taken, each by its index, and put all rejects in the order of files and lines."""
         for index, fault in faults.items():
             self.rejects.append(rejected(self.places[index], fault))
-        left = [index for index in range(len(self.examples)) if index not in faults]
-        self.examples, self.places = [self.examples[i] for i in left], [self.places[i] for i in left]
+        remaining = [index for index in range(len(self.examples)) if index not in faults]
+        self.examples, self.places = [self.examples[i] for i in remaining], [self.places[i] for i in remaining]
         order = {name: number for number, name in enumerate(self.names)}
         self.rejects.sort(key=lambda reject: (order[reject.file], reject.line))
 
@@ -72,10 +77,12 @@ class Reading:
         rows = len(self.examples) + len(self.rejects)
         share = len(self.rejects) / rows
         if not self.examples:
-            raise DataError(f"none of the {rows} rows could be taken:\n{self._told()}\n{remedy}.")
+            none = "the only row could not" if rows == 1 else f"none of the {rows} rows could"
+            raise DataError(f"{none} be taken:\n{self._told()}\n{remedy}.")
         if share > max_rejected_share:
             raise DataError(
-                f"{len(self.rejects)} of {rows} rows ({share:.1%}) were rejected, more than {setting} "
+                f"{len(self.rejects)} of {counted(rows, 'row')} ({share:.1%}) "
+                f"were rejected, more than {setting} "
                 f"{max_rejected_share} allows:\n{self._told()}\n{remedy}, or raise {setting}."
             )
 
@@ -86,7 +93,7 @@ class Reading:
             first = next(reject for reject in self.rejects if _reason(reject) == reason)
             lines.append(f"  {count} × {first.field} {first.reason} (first: {first.file}:{first.line})")
         left = len(reasons) - REASONS_TOLD
-        return "\n".join(lines + [f"  and {left} other reasons"] * (left > 0))
+        return "\n".join(lines + [f"  and {counted(left, 'other reason')}"] * (left > 0))
 
 
 RowReader = Callable[[Any], Example]

@@ -65,7 +65,7 @@ def read_example(row: Any, ignored: Collection[str] = ()) -> Example:
     if form is None:
         raise _unknown(filled)
     example = form.read(filled)
-    _check_meaning(example, {name for name in ignored if row.get(name) is not None})
+    check_meaning(example, {name for name in ignored if row.get(name) is not None})
     return example
 
 
@@ -81,7 +81,7 @@ def _unknown(filled: Mapping[str, Any]) -> RowFault:
     return RowFault("(fields)", f"are of no known form: {found[:400]}; {advice}; known forms are {', '.join(FORMS)}")
 
 
-def _check_meaning(example: Example, left_out: Collection[str]) -> None:
+def check_meaning(example: Example, left_out: Collection[str]) -> None:
     """Raise RowFault where a field that is left out may say that the row means something else."""
     judging = ON_ONE_ANSWER if example.target is not None else ON_TWO_ANSWERS if example.opinions else frozenset()
     for name in sorted(left_out):
@@ -101,7 +101,7 @@ def read_as(form: Form, row: Any, ignored: Collection[str] = ()) -> Example:
     known = form.required | form.optional
     example = form.read(filled if form.takes_others else {name: filled[name] for name in filled if name in known})
     others = None if form.takes_others else kept(filled, *known)
-    _check_meaning(example, {*(others or ()), *(name for name in ignored if row.get(name) is not None)})
+    check_meaning(example, {*(others or ()), *(name for name in ignored if row.get(name) is not None)})
     return example.model_copy(update={"origin": {**(example.origin or {}), OTHERS: others}}) if others else example
 
 

@@ -32,7 +32,8 @@ class Prompt(Record):
     messages: Conversation = Field(min_length=1)
     split: Split
     kind: str | None = None
-    """In the default world: known, unknown or harmful."""
+    """The slice of the data that it belongs to: known, unknown or harmful in the default world, and in your data the
+    value of the field data.slice_field."""
     truth: str | None = None
     """In the default world: the right answer's value, where there is one."""
 
@@ -95,6 +96,8 @@ class Comparison(Record):
     rejected_finished: bool = True
     """The same of the rejected answer."""
     split: Split
+    kind: str | None = None
+    """The prompt's."""
     annotator: str | None = None
     """The person, or simulated annotator, whose verdict it is; None where several gave it or nobody is named."""
     judge: str | None = None

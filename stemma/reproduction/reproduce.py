@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stemma.errors import ArtifactError
 from stemma.lineage.dvc import LockEntry, Pipeline, StageFailedError
-from stemma.lineage.explain import explain
+from stemma.lineage.explain import changes, listed
 from stemma.lineage.family import Member, family_of
 from stemma.lineage.fresh import fresh_worktree
 from stemma.lineage.index import Derivation, Index
@@ -118,17 +118,17 @@ def _make(pipeline: Pipeline, store: Store, recorded: Derivation, say: Callable[
     if rebuilt == recorded.artifact and not differing:
         say(f"  {stage} {rebuilt}: the same, {time.monotonic() - began:.0f} s")
         return None
-    lines = [*_why(stage, now, recorded.entry)]
+    lines = [*_why(now, recorded.entry)]
     if rebuilt != recorded.artifact:
         lines += artifact_differences(store, recorded.artifact, pipeline.folder / pipeline.definitions[stage].artifact)
     say(f"  {stage} {rebuilt}: differs")
     return Difference(stage, recorded.artifact, rebuilt, (*lines, *differing))
 
 
-def _why(stage: str, now: LockEntry, before: LockEntry) -> list[str]:
+def _why(now: LockEntry, before: LockEntry) -> list[str]:
     """What went into the stage that is not as recorded; nothing where the stage itself is what differs."""
-    told = explain(stage, now, before)
-    return [] if told.startswith("nothing") else [f"it was made from something else: {told}"]
+    changed = changes(now, before)
+    return [f"it was made from something else: {listed(changed)}"] if changed else []
 
 
 def _metrics(now: LockEntry, before: LockEntry) -> list[str]:

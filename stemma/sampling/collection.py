@@ -39,7 +39,9 @@ def collect(
     """Answer every prompt as often as told, in the prompts' order; what a killed process had finished is taken over."""
     chunks = [prompts[start : start + CHUNK] for start in range(0, len(prompts), CHUNK)]
     files = [scratch / f"responses-{number}.jsonl" for number in range(len(chunks))]
-    progress.resume_from(sum(file.exists() for file in files))
+    done = sum(file.exists() for file in files)
+    progress.resume_from(done)
+    progress.at(done, len(chunks))
     rows: list[Response] = []
     for number, (chunk, file) in enumerate(zip(chunks, files, strict=True)):
         if not file.exists():

@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from stemma.models.scalar import sequence_scores
+from stemma.objectives.kl import token_kl
 from stemma.objectives.logprobs import token_entropies, token_logprobs
 from stemma.sampling.decoding import Decoding, Responses, sample_responses
 from stemma.sampling.forward import response_logits, response_values
@@ -57,6 +58,8 @@ class Rollouts(NamedTuple):
     """(b, t) of the reference, at the same temperature."""
     entropies: Tensor
     """(b, t) of the policy that sampled, in nats."""
+    kls: Tensor
+    """(b, t): KL(policy ‖ reference) of the two distributions of each token, over the whole vocabulary, in nats."""
     values: Tensor
     """(b, t) of the value model before each token, scaled as the scores are."""
     scores: Tensor
@@ -106,6 +109,7 @@ def _look(
         logprobs=token_logprobs(logits, responses.tokens),
         ref_logprobs=token_logprobs(ref_logits, responses.tokens),
         entropies=token_entropies(logits),
+        kls=token_kl(logits, ref_logits),
         values=models.scaling.apply(values),
         scores=models.scaling.apply(sequence_scores(models.reward_model, sequences, attention_mask)),
         sampler_logprobs=responses.logprobs,

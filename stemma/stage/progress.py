@@ -15,11 +15,13 @@ from typing import Any
 from stemma.errors import TrainingError
 from stemma.stage.deadline import Deadline
 from stemma.stage.durable import sync, write_whole
+from stemma.stage.pace import Pace
 
 HISTORY = "history.csv"
 ROWS = "history.jsonl"
 """The history while a stage works, in its scratch folder."""
 SECONDS_BETWEEN_LINES = 5.0
+SECONDS_BETWEEN_PLACES = 1.0
 
 
 def append_event(file: Path, event: Mapping[str, Any]) -> None:
@@ -36,7 +38,8 @@ class Progress:
         self._scratch = scratch
         self._rows = scratch / ROWS
         self._events = events
-        self._started: tuple[float, int] | None = None
+        self._pace = Pace()
+        self._last_place = 0.0
         self._last_line = 0.0
         self._kept = 0
         self._deadline = Deadline.from_environment()
@@ -52,6 +55,14 @@ class Progress:
         self._add({"step": step, **{name: float(value) for name, value in metrics.items()}})
         self._emit({"step": step, "total": total, "metrics": dict(metrics)})
         self._print_line(step, total, metrics)
+
+    def at(self, step: int, total: int) -> None:
+        """Tell whoever watches how far the steps are, whose numbers come later; 0 before the first."""
+        now = time.monotonic()
+        if now - self._last_place >= SECONDS_BETWEEN_PLACES:
+            self._last_place = now
+            self._emit({"at": step, "total": total})
+            self._print_line(step, total, {})
 
     def diverged(self, what: str, step: int, total: int, rate: str = "learning_rate") -> TrainingError:
         """The error of training whose numbers are no longer finite: what, where, what is kept, the remedy.
@@ -141,16 +152,12 @@ class Progress:
             append_event(self._events, event)
 
     def _print_line(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
-        now = time.monotonic()
-        if self._started is None:
-            self._started = (now, step)
+        now, left = time.monotonic(), self._pace.left_text(step, total)
         if self._events or (now - self._last_line < SECONDS_BETWEEN_LINES and step < total):
             return
         self._last_line = now
-        began, first = self._started
-        left = (now - began) / max(step - first, 1) * (total - step)
-        numbers = "  ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-        self._print(f"step {step}/{total}  {numbers}  {left:.0f} s left")
+        numbers = (f"{name} {value:.4g}" for name, value in metrics.items())
+        self._print("  ".join(filter(None, [f"step {step}/{total}", *numbers, left])))
 
     def _print(self, line: str) -> None:
         print(f"{self._stage}: {line}", flush=True)

@@ -56,7 +56,7 @@ def encode_demonstrations(
     Raises DataError where a row is longer than the context.
     """
     encoded = zip(demonstrations, encode_turns(tokenizer, demonstrations, turns), strict=True)
-    rows = [(demonstration.completion, *row) for demonstration, said in encoded for row in _rows(said)]
+    rows = [(demonstration.completion, *row) for demonstration, turn_list in encoded for row in _rows(turn_list)]
     _check_lengths([len(ids) for _, ids, _ in rows], context, [name for name, _, _ in rows], "demonstrations")
     return {"input_ids": [ids for _, ids, _ in rows], "labels": [labels for _, _, labels in rows]}
 
@@ -65,18 +65,18 @@ def encode_turns(
     tokenizer: PreTrainedTokenizerBase, demonstrations: Sequence[Demonstration], turns: Turns = "all"
 ) -> list[list[Turn]]:
     """The assistant turns of each demonstration, encoded as sampling encodes them; of `turns` "last" its completion."""
-    said = [list(_turns(row))[0 if turns == "all" else -1 :] for row in demonstrations]
-    prefixes = encode_prompts(tokenizer, [prefix for row in said for prefix, _ in row])
-    finished = [[True] * (len(row) - 1) + [whole.finished] for row, whole in zip(said, demonstrations, strict=True)]
-    answers = encode_answers(tokenizer, [answer for row in said for _, answer in row], [*chain(*finished)])
+    messages = [list(_turns(row))[0 if turns == "all" else -1 :] for row in demonstrations]
+    prefixes = encode_prompts(tokenizer, [prefix for row in messages for prefix, _ in row])
+    finished = [[True] * (len(row) - 1) + [whole.finished] for row, whole in zip(messages, demonstrations, strict=True)]
+    answers = encode_answers(tokenizer, [answer for row in messages for _, answer in row], [*chain(*finished)])
     encoded = map(Turn, prefixes, answers)
-    return [list(islice(encoded, len(row))) for row in said]
+    return [list(islice(encoded, len(row))) for row in messages]
 
 
 def _turns(row: Demonstration) -> Iterator[tuple[Conversation, str]]:
-    for place, message in enumerate(row.prompt):
+    for index, message in enumerate(row.prompt):
         if message.role == "assistant":
-            yield row.prompt[:place], message.content
+            yield row.prompt[:index], message.content
     yield row.prompt, row.completion
 
 
@@ -121,5 +121,6 @@ def _check_lengths(lengths: Sequence[int], context: int, names: Sequence[str], w
         name = names[longest] if len(names[longest]) <= 80 else names[longest][:80] + "…"
         raise DataError(
             f"{too_long} of {len(lengths)} {what} are longer than the model's context of {context} tokens; the longest "
-            f"({name}) has {lengths[longest]}. Shorten or remove them, or take a base model with a longer context."
+            f"({name}) has {lengths[longest]}. Shorten or remove them, raise base.context, or take a base model with a "
+            "longer context."
         )

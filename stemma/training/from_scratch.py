@@ -1,4 +1,4 @@
-"""A small LLaMA (Touvron et al. 2023) and its tokenizer, made from documents alone."""
+"""A small LLaMA (Touvron et al. 2023), made from documents alone."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrai
 from stemma.models.chat import Ids, encode_answers, encode_conversations
 from stemma.models.policy import save_policy
 from stemma.models.seeding import seed_everything
-from stemma.models.tokenizer import build_tokenizer
-from stemma.records.dataset import texts_of
 from stemma.records.types import Demonstration, Document
 from stemma.stage.door import Stage
 from stemma.training.pretrain import pretrain
@@ -19,17 +17,16 @@ from stemma.training.probe import Probe
 def make_from_scratch(
     documents: Sequence[Document],
     questions: Sequence[Demonstration],
+    tokenizer: PreTrainedTokenizerBase,
     settings: PretrainSettings,
     stage: Stage,
-    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> dict[str, float]:
-    """Build a model for the documents, and a tokenizer where none is given, train the model, and save both.
+    """Build a model, train it on the documents, and save it with its tokenizer as the stage's output.
 
     Returns how many steps it took, how many weights and tokens there are, and, where there are probe questions, the
     share of them answered right. Raises TrainingError as `pretrain` does.
     """
     seed_everything(stage.seed, stage.machine.threads)
-    tokenizer = tokenizer or build_tokenizer(texts_of(documents), settings.vocab_size)
     model = new_model(settings, tokenizer)
     probe = Probe(questions, tokenizer)
     steps = pretrain(model, _encode(documents, tokenizer), probe, settings, stage)

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from stemma.errors import DataError, TrainingError
+from stemma.evaluation import slices
 from stemma.evaluation.intervals import Interval, wilson
-from stemma.evaluation.pairs import length_baseline, pair_accuracy
+from stemma.evaluation.pairs import agreements, length_baseline, pair_accuracy
+from stemma.evaluation.slices import accuracies
+from stemma.records.counting import counted
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Comparison, Split
 from stemma.stage.door import Stage
@@ -23,6 +26,8 @@ class HeldOut(NamedTuple):
     """Share of pairs whose chosen answer scores higher than the rejected one."""
     length: Interval
     """The same by a rule that looks at length alone."""
+    agreed: tuple[tuple[str | None, float], ...] = ()
+    """For each pair the kind of its prompt, and 1 where the chosen answer scores higher, 0.5 where both score alike."""
 
 
 def split_of(comparisons: Sequence[Comparison], split: Split) -> list[Comparison]:
@@ -46,16 +51,20 @@ def read_pairs(stage: Stage) -> tuple[list[Comparison], dict[Split, list[Compari
     train, held_out = split_of(comparisons, "train"), held_out_of(comparisons)
     if not train:
         raise DataError(f"{path} has no comparison of the train split, so there is nothing to learn from")
-    stage.progress.say(f"{len(train)} pairs to learn from, {sum(map(len, held_out.values()))} held out")
+    stage.progress.say(f"{counted(len(train), 'pair')} to learn from, {sum(map(len, held_out.values()))} held out")
     return train, held_out
 
 
 def tell(measured: Mapping[Split, HeldOut], stage: Stage) -> None:
     """Say how well each split's pairs are told apart, beside length alone."""
-    for split, (accuracy, length) in measured.items():
+    for split, (accuracy, length, _) in measured.items():
         stage.progress.say(
             f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} pairs "
             f"({accuracy.low:.1%} to {accuracy.high:.1%}); length alone: {length.estimate:.1%}"
+        )
+    for kind, accuracy in slice_accuracies(measured).items():
+        stage.progress.say(
+            f"slice {kind}: {accuracy.estimate:.1%} of {accuracy.n} pairs ({accuracy.low:.1%} to {accuracy.high:.1%})"
         )
 
 
@@ -66,13 +75,24 @@ def measure(
     rejected_scores: Sequence[float],
 ) -> HeldOut:
     """Measure the scores of one split's pairs; the length rule is chosen on the training pairs."""
-    return HeldOut(pair_accuracy(chosen_scores, rejected_scores), length_baseline(train, held_out).accuracy)
+    agreed = zip([row.kind for row in held_out], agreements(chosen_scores, rejected_scores), strict=True)
+    return HeldOut(
+        pair_accuracy(chosen_scores, rejected_scores), length_baseline(train, held_out).accuracy, tuple(agreed)
+    )
+
+
+def slice_accuracies(measured: Mapping[Split, HeldOut]) -> dict[str, Interval]:
+    """The accuracy on each kind of prompt, over the pairs of all held-out splits together."""
+    agreed = [row for split in measured.values() for row in split.agreed]
+    return accuracies([kind for kind, _ in agreed], [agreement for _, agreement in agreed])
 
 
 def as_metrics(measured: Mapping[Split, HeldOut]) -> dict[str, float]:
-    """Metrics `<split>/accuracy` with the ends of its interval, `<split>/length_accuracy`, and `<split>/pairs`."""
+    """Metrics `<split>/accuracy` with the ends of its interval, `<split>/length_accuracy`, `<split>/pairs`; those of
+    each slice, without the length, are `slice/<kind>/…`.
+    """
     metrics: dict[str, float] = {}
-    for split, (accuracy, length) in measured.items():
+    for split, (accuracy, length, _) in measured.items():
         metrics |= {
             f"{split}/accuracy": accuracy.estimate,
             f"{split}/accuracy_low": accuracy.low,
@@ -80,7 +100,7 @@ def as_metrics(measured: Mapping[Split, HeldOut]) -> dict[str, float]:
             f"{split}/length_accuracy": length.estimate,
             f"{split}/pairs": accuracy.n,
         }
-    return metrics
+    return metrics | slices.as_metrics("slice", slice_accuracies(measured))
 
 
 def require_better_than_chance(measured: Mapping[Split, HeldOut], what: str, remedy: str) -> None:

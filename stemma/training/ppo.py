@@ -47,6 +47,7 @@ def train_ppo(
     learner = new_learner(models, settings, stage.machine)
     done = restore(learner, watch, checkpoints, stage.progress.say)
     stage.progress.resume_from(done)
+    stage.progress.at(done, settings.updates)
     if watch and not done:
         stage.progress.log(0, settings.updates, watch.look(learner, 0))
     for update in range(done + 1, settings.updates + 1):

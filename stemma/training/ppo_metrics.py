@@ -15,6 +15,7 @@ def rollout_metrics(rollouts: Rollouts, experience: Experience) -> dict[str, flo
     mask = rollouts.mask
     metrics: dict[str, Tensor] = {
         "objective/kl": sequence_logps(kl_k1(rollouts.logprobs, rollouts.ref_logprobs), mask).mean(),
+        "objective/kl_exact": sequence_logps(rollouts.kls, mask).mean(),
         "objective/kl_k3": sequence_logps(kl_k3(rollouts.logprobs, rollouts.ref_logprobs), mask).mean(),
         "objective/entropy": masked_mean(rollouts.entropies, mask),
         "objective/scores": rollouts.scores.mean(),

@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerBase
 from stemma.records.json_file import write_json
 from stemma.sampling.decoding import Decoding
 from stemma.sampling.rollouts import PpoModels
+from stemma.slice_metrics import metric_part
 from stemma.stage.door import Stage
 from stemma.stage.rank import is_first
 from stemma.training.ppo_learner import Learner
@@ -38,7 +39,7 @@ class Watch:
         self._settings = settings
         self._updates = updates
         self._due = frozenset(updates_to_look_after(settings, updates, warmup))
-        self._rule = StopRule(settings, len(self._due))
+        self._rule = StopRule(settings, len(self._due), [prompt.kind for prompt in probe.prompts])
         self._best_weights: dict[str, Tensor] = {}
         self.message = ""
         """Why training is to stop, for people; empty while it may go on."""
@@ -50,6 +51,7 @@ class Watch:
         look, metrics = self._probe.ask(learner, update)
         if not all(map(math.isfinite, metrics.values())):
             return metrics  # training diverged, as who logs them will say
+        metrics |= self._by_slice(look)
         fall = self._rule.add(look)
         if self._rule.best is look:
             weights = trained_weights(learner.models.policy)
@@ -82,6 +84,15 @@ class Watch:
         self._rule.restore(state["rule"])
         self._best_weights = dict(state["best_weights"])
 
+    def _by_slice(self, look: Look) -> dict[str, float]:
+        """The mean scores of each slice, by the reward model and by the judge."""
+        metrics: dict[str, float] = {}
+        for kind in self._rule.kinds:
+            rows = self._rule.rows(kind)
+            metrics[f"watch/slice/{metric_part(kind)}/scores"] = fmean(look.scores[row] for row in rows)
+            metrics[f"watch/slice/{metric_part(kind)}/judge"] = fmean(look.judged[row] for row in rows)
+        return metrics
+
     def _message(self, look: Look, fall: Fall | None) -> str:
         best, prompts = self._rule.best, len(self._probe.prompts)
         if not self._rule.reason or best is None:
@@ -92,10 +103,11 @@ class Watch:
         )
         if self._rule.reason == "judge" and fall:
             scores, judged = fall.scores, fall.judged
+            of_slice = f" of slice {fall.kind}" if fall.kind else ""
             why = (
                 f"since update {fall.since} the reward model's score rose by {scores.estimate:.3g} (at least "
                 f"{scores.low:.3g}) and the judge's fell by {-judged.estimate:.3g} (at least {-judged.high:.3g}) on "
-                f"the same {prompts} validation prompts, shown at {self._rule.shown} looks in a row"
+                f"the same {judged.n} validation prompts{of_slice}, shown at {self._rule.shown} looks in a row"
             )
         return (
             f"the watch stops training after update {look.update} of {self._updates}: {why}. The policy of update "

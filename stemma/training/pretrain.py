@@ -41,8 +41,10 @@ def pretrain(
     pad = int(model.config.pad_token_id)
     stream = islice(batches(documents, settings.context, settings.batch_size, pad, stage.seed), done, None)
     losses: list[float] = []
+    stage.progress.at(done, run.schedule.last_step)
     for step, batch in enumerate(stream, start=done + 1):
         losses.append(run.learn(step, batch))
+        stage.progress.at(step, run.schedule.last_step)
         run.look(step)
         if step % LOGGING_STEPS == 0:
             stage.progress.log(step, run.schedule.last_step, {"loss": fmean(losses), **run.numbers})

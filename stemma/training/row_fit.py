@@ -35,6 +35,8 @@ class RowLimits:
     """Tokens of a prompt with its answer; None where nothing limits them."""
     limit: str
     """What sets the limit."""
+    remedy: str
+    """What lets longer rows in."""
     answer_tokens: int
     """Tokens that a prompt must leave free."""
 
@@ -69,13 +71,13 @@ def row_limits(
             )
         tokenizer: PreTrainedTokenizerBase = build_tokenizer(texts_of(documents), base.vocab_size)
         context: int | None = base.context
-        name = f"base.context {base.context}"
+        name, remedy = f"base.context {base.context}", "raise base.context"
     else:
         tokenizer, context = _fetched(base)
-        name = f"the context of {base.title}, {context}"
+        name, remedy = f"the context of {base.title}, {context}", "take a base model with a longer context"
     if max_tokens is not None and (context is None or max_tokens < context):
-        context, name = max_tokens, f"data.max_tokens {max_tokens}"
-    return RowLimits(tokenizer, base.source, context, name, answer_tokens)
+        context, name, remedy = max_tokens, f"data.max_tokens {max_tokens}", "raise data.max_tokens"
+    return RowLimits(tokenizer, base.source, context, name, remedy, answer_tokens)
 
 
 def _fetched(base: BaseConfig) -> tuple[PreTrainedTokenizerBase, int | None]:
@@ -93,9 +95,9 @@ def _fetched(base: BaseConfig) -> tuple[PreTrainedTokenizerBase, int | None]:
 def measure_rows(examples: Sequence[Example], limits: RowLimits) -> Measured:
     """Find the rows that the base model cannot read, or that are too long for it."""
     measured = Measured()
-    asked = [index for index, example in enumerate(examples) if example.prompt is not None]
-    for start in range(0, len(asked), TOGETHER):
-        part = asked[start : start + TOGETHER]
+    with_prompt = [index for index, example in enumerate(examples) if example.prompt is not None]
+    for start in range(0, len(with_prompt), TOGETHER):
+        part = with_prompt[start : start + TOGETHER]
         prompts = _encode_prompts(limits.tokenizer, [examples[index].prompt or () for index in part])
         for index, prompt in zip(part, prompts, strict=True):
             _measure(index, examples[index], prompt, limits, measured)
@@ -136,9 +138,9 @@ def _measure(index: int, example: Example, prompt: Ids | RowFault, limits: RowLi
     if isinstance(prompt, RowFault):
         measured.faults[index] = prompt
         return
-    asked, whole = len(prompt) + limits.answer_tokens, _longest(example, prompt, limits.tokenizer)
-    measured.lengths[index] = max(asked, whole)
-    if limits.most is None or max(asked, whole) <= limits.most:
+    with_room, whole = len(prompt) + limits.answer_tokens, _longest(example, prompt, limits.tokenizer)
+    measured.lengths[index] = max(with_room, whole)
+    if limits.most is None or max(with_room, whole) <= limits.most:
         return
     if whole > limits.most:
         fault = RowFault("answer", f"does not fit {limits.limit} with its prompt: {whole} tokens")

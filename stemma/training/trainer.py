@@ -111,6 +111,24 @@ class _Report(TrainerCallback):
         self._progress = progress
         self._names = names
 
+    def on_train_begin(
+        self,
+        args: TrainingArguments,  # noqa: ARG002 (the trainer's protocol)
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **_: Any,
+    ) -> None:
+        self._progress.at(state.global_step, state.max_steps)
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        **_: Any,
+    ) -> None:
+        self._progress.at(state.global_step, state.max_steps)
+
     def on_log(
         self,
         args: TrainingArguments,  # noqa: ARG002 (the trainer's protocol)

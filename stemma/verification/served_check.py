@@ -4,8 +4,10 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from stemma.errors import ArtifactError
 from stemma.lineage.registry import Version
 from stemma.lineage.served import copy_of, link_of, served_aliases, served_artifact
+from stemma.serving.model_files import artifacts_of, model_files
 from stemma.verification.fault import Fault, Kind
 from stemma.verification.subject import Subject
 
@@ -24,8 +26,22 @@ def check_served(subject: Subject, listings: Mapping[str, Mapping[str, str]]) ->
         if version or artifact in subject.family.members:
             faults += _link_faults(root, (name, alias), artifact, version)
     for artifact in sorted(set(served.values()) & set(listings) & set(subject.family.members)):
-        faults += _file_faults(copy_of(root, artifact), artifact, listings[artifact])
+        faults += _copy_faults(subject, artifact)
     return faults
+
+
+def _copy_faults(subject: Subject, artifact: str) -> list[Fault]:
+    """Faults of the files of a served copy; merged weights are compared with what merging gives now."""
+    member = subject.family.members[artifact]
+    if member.run is None:
+        return []
+    artifacts = artifacts_of(subject.index, member.run.commit)
+    try:
+        expected = model_files(subject.store, artifacts, member.name).md5s()
+    except ArtifactError:
+        # The bytes that it was copied from are damaged or gone, which is told of those bytes themselves.
+        return []
+    return list(_file_faults(copy_of(subject.root, artifact), artifact, expected))
 
 
 def _unserved(root: Path, name: str, alias: str) -> Fault:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stemma.lineage.family import size_text
+from stemma.records.counting import counted
 from stemma.verification.repair import Repair
 from stemma.verification.verify import Verdict
 
@@ -55,7 +56,8 @@ def _found(verdict: Verdict) -> str:
     hashed, members = verdict.hashed, verdict.subject.members
     looked = (
         f"{len(members)} artifacts, {hashed.objects} objects, {size_text(hashed.size)} hashed"
-        f"{' here and on the remote' if verdict.remote else ''}, {len(verdict.subject.records)} runs on record"
+        f"{' here and on the remote' if verdict.remote else ''}, "
+        f"{counted(len(verdict.subject.records), 'run')} on record"
     )
     count = len(verdict.faults)
     if not count:

@@ -9,7 +9,7 @@ from stemma.verification.registry_check import chain_fault
 from stemma.verification.subject import RegisteredModel, Subject
 from stemma.view.difference import FREE, OURS
 from stemma.view.shown import Shown, shown_model
-from stemma.view.version_facts import model_facts
+from stemma.view.version_facts import version_tags
 
 REMEDY = "`stemma reconcile` makes MLflow follow Git"
 
@@ -33,7 +33,7 @@ def check_view(subject: Subject) -> tuple[list[Fault], list[str]]:
 
 def _version_faults(subject: Subject, model: RegisteredModel, shown: Shown) -> Iterator[Fault]:
     name, versions = model.now.name, model.now.versions
-    known = model_facts(subject.root, subject.index, name).versions
+    known = version_tags(subject.root, subject.index, name)
     for number in sorted({*versions, *shown.versions}):
         place = f"{shown.uri}, {name} version {number}"
         if number not in shown.versions:
@@ -43,7 +43,7 @@ def _version_faults(subject: Subject, model: RegisteredModel, shown: Shown) -> I
             words = f"MLflow shows {name}/{number}, which Git does not have"
             yield Fault(Kind.VERSION, place, words, f"{REMEDY}, with --drop-unknown where it is to go")
         else:
-            for key, have, want in _tag_faults(shown.versions[number], known[number].tags):
+            for key, have, want in _tag_faults(shown.versions[number], known[number]):
                 words = f"tag {key} of {name}/{number} is {have!r}, Git says {want!r}"
                 yield Fault(Kind.TAG, f"{place}, tag {key}", words, REMEDY, _member(subject, versions[number]))
 

@@ -1,6 +1,6 @@
 """Where a run in MLflow differs from what is on record, and what would mend it."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -8,7 +8,9 @@ from typing import Any
 
 from stemma.config import Values
 from stemma.lineage.explain import flat
+from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
+from stemma.lineage.store import Store
 from stemma.view.facts import Ends
 from stemma.view.store import CONTEXT, INPUT, OUTPUT, MlflowStore, Point, inputs_of
 
@@ -77,14 +79,14 @@ def status_differences(mlflow: MlflowStore, where: str, run: Any, at: datetime) 
         )
 
 
-def setting_differences(mlflow: MlflowStore, where: str, run: Any, settings: Values) -> Iterator[Difference]:
+def setting_differences(
+    where: str, run: Any, settings: Values, write: Callable[[str, Values], object]
+) -> Iterator[Difference]:
     """Settings that are missing are logged; one that is otherwise cannot be changed in MLflow."""
     have, want = run.data.params, {key: str(value) for key, value in flat(settings).items()}
     missing = sorted(set(want) - set(have))
     if missing:
-        yield Difference(
-            f"{where}: {_counted(missing, 'setting')} missing", lambda: mlflow.log_settings(run.info.run_id, settings)
-        )
+        yield Difference(f"{where}: {_counted(missing, 'setting')} missing", lambda: write(run.info.run_id, settings))
     for key in sorted(have):
         if have[key] != want.get(key):
             yield Difference(f"{where}: setting {key} is {have[key]!r}, on record {_quoted(want.get(key))}; {REBUILD}")
@@ -125,26 +127,41 @@ def number_differences(
 
 
 def input_differences(
-    mlflow: MlflowStore, where: str, run: Any, known: Mapping[str, Bytes], facts: Ends
+    mlflow: MlflowStore, store: Store, where: str, run: Any, known: Mapping[str, Bytes], facts: Ends
 ) -> Iterator[Difference]:
     """Datasets and models, in and out, that are missing or not on record; `known` are the models by their id."""
     number, inputs = run.info.run_id, inputs_of(facts.entry).items()
     made = (facts.stage, facts.dvc_id)
     is_model = facts.stage in MODEL_STAGES
-    want_data = {(*item, INPUT) for item in inputs} | (set() if is_model else {(*made, OUTPUT)})
+    is_data = not is_model and not asked_nobody(facts.stage, used_params(facts.entry))
+    want_data = {(*item, INPUT) for item in inputs if item[0] not in MODEL_STAGES}
+    want_data |= {(*made, OUTPUT)} if is_data else set()
     want_in = {item for item in inputs if item[0] in MODEL_STAGES}
     want_out = {made} if is_model else set()
     data = {_named(item) for item in run.inputs.dataset_inputs}
     models_in = {known[item.model_id] for item in run.inputs.model_inputs if item.model_id in known}
     models_out = {known[item.model_id] for item in run.outputs.model_outputs if item.model_id in known}
     if want_in - models_in or any(item[2] == INPUT for item in want_data - data):
-        yield Difference(f"{where}: inputs are missing", lambda: mlflow.log_inputs(number, facts.entry))
+        yield Difference(f"{where}: inputs are missing", lambda: mlflow.log_inputs(number, facts.entry, store))
     if want_out - models_out or any(item[2] == OUTPUT for item in want_data - data):
-        yield Difference(f"{where}: its output is missing", lambda: mlflow.log_output(number, *made))
+        yield Difference(
+            f"{where}: its output is missing", lambda: mlflow.log_output(number, facts.stage, facts.entry, store)
+        )
     strange = sorted({item[0] for item in (*data - want_data, *models_in - want_in, *models_out - want_out)})
     if strange:
         told = ", ".join(strange)
         yield Difference(f"{where}: it names inputs or outputs that are not on record ({told}); {REBUILD}")
+
+
+def file_differences(
+    mlflow: MlflowStore, where: str, run: str, files: Mapping[str, str], poorer: Collection[str] = ()
+) -> Iterator[Difference]:
+    """Files of a run that are missing or otherwise; one of the `poorer`, which this clone cannot make whole, stays."""
+    for name, text in files.items():
+        there = mlflow.read_text(run, name)
+        if there is None or (there != text and name not in poorer):
+            words = "is missing" if there is None else "is not what is on record"
+            yield Difference(f"{where}: the file {name} {words}", partial(mlflow.client.log_text, run, text, name))
 
 
 def _named(item: Any) -> tuple[str, str, str]:

@@ -5,7 +5,7 @@ first failure is told once, and the rest of the run goes unseen.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import wraps
@@ -13,20 +13,32 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from stemma.config import Values
+from stemma.lineage.answers import EVALUATION, answers_in
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
+from stemma.lineage.placeholders import known_emptiness, shown_inputs
 from stemma.lineage.registry import Version
-from stemma.lineage.runs import artifact_id
+from stemma.lineage.runs import Run, artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
 from stemma.stage.locks import lock
-from stemma.view.facts import Facts
+from stemma.view.answers import log_answers
+from stemma.view.facts import NOTE, Facts
+from stemma.view.labelling_facts import labelling_facts
+from stemma.view.logged_models import PARENT
+from stemma.view.origin import really_used
 from stemma.view.registry import LOCK, ShownModel
-from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_uri
-from stemma.view.tree import log_tree, tree_of
+from stemma.view.run_page import SETTINGS
+from stemma.view.runs import parent_differences
+from stemma.view.store import MlflowStore, in_short, patience, tracking_uri
 from stemma.view.version_facts import model_facts
 
 HALT = "stemma.halt"
+TRAINING = "workflowType=machine_learning"
+"""Makes MLflow 3 show its pages for training, whatever the browser showed before."""
+ERROR = "stemma.error"
+TAG_LIMIT = 5000
+"""Characters of a reason; MLflow takes tags of up to 8000."""
 TRIES = 3
 SECONDS = 30
 """How long a run that has ended may wait for MLflow: a server that is down costs it 15 s in all."""
@@ -76,9 +88,17 @@ class MlflowView:
         self.uri = self.uri or tracking_uri(self.root)
 
     @_tolerant
-    def begin(self, name: str, tags: Mapping[str, str]) -> None:
-        """Open the parent run; that of a run which waited is opened again, with its child runs."""
+    def begin(self, name: str, tags: Mapping[str, str], settings: str = "") -> None:
+        """Open the parent run; that of a run which waited is opened again, with its child runs.
+
+        `settings` is the text of params.yaml.
+        """
         self._store = MlflowStore(self.root, self.uri)
+        self._open(name, tags)
+        if settings:
+            self._store.client.log_text(self.parent, settings, SETTINGS)
+
+    def _open(self, name: str, tags: Mapping[str, str]) -> None:
         waiting = self._store.runs(f"attributes.run_name = '{name}' and attributes.status = 'SCHEDULED'")
         if not waiting:
             self.parent = self._store.begin_run(name, tags)
@@ -102,7 +122,7 @@ class MlflowView:
             self._store.client.set_terminated(self.children[stage], "FAILED")
         tags = {PARENT: self.parent, "stemma.stage": stage}
         self.children[stage] = self._store.begin_run(stage, tags)
-        self._store.log_settings(self.children[stage], dict(settings))
+        self._store.log_settings(self.children[stage], really_used(dict(settings)))
 
     @_tolerant
     def log_steps(self, stage: str, events: Sequence[Mapping[str, Any]]) -> None:
@@ -116,27 +136,44 @@ class MlflowView:
 
     @_tolerant
     def end_stage(
-        self, stage: str, entry: LockEntry, metrics: Mapping[str, float], tags: Mapping[str, str], logs: Sequence[Path]
+        self,
+        stage: str,
+        entry: LockEntry,
+        metrics: Mapping[str, float],
+        tags: Mapping[str, str],
+        log: str = "",
+        empty: Collection[str] = (),
     ) -> None:
-        """Close a stage's child run with its inputs, its output, its final numbers and its logs.
+        """Close a stage's child run with its inputs, its output, its final numbers and its log.
 
-        A stage that was restored is linked to the run that made its bytes.
+        A stage that was restored is linked to the run that made its bytes. Inputs that are `empty` are not shown.
         """
         if stage in self.told_before:
             return
-        run = self.children[stage]
+        run, dvc_id = self.children[stage], artifact_id(entry)
         require_declared(metrics)
-        for name, value in metrics.items():
+        with closing(Index(self.root)) as index, Store(self.root) as store:
+            self._store.log_inputs(run, shown_inputs(index, entry, known_emptiness(empty)), store)
+            self._store.log_output(run, stage, entry, store)
+            labelled, verdicts = labelling_facts(store, stage, dvc_id)
+        for name, value in {**metrics, **verdicts}.items():
             self._store.client.log_metric(run, name, value)
-        self._store.log_inputs(run, entry)
-        self._store.log_output(run, stage, artifact_id(entry))
+        self._store.describe_model(run, stage)
         if tags["stemma.state"] == "cached":
-            tags = {**tags, "stemma.made_by_run_id": self._maker(stage, artifact_id(entry))}
-        self._store.set_tags(run, {**tags, "stemma.dvc_id": artifact_id(entry)})
-        for log in logs:
-            if log.exists():
-                self._store.client.log_artifact(run, str(log))
+            tags = {**tags, "stemma.made_by_run_id": self._maker(stage, dvc_id)}
+        self._store.set_tags(run, {**tags, **labelled, "stemma.dvc_id": dvc_id})
+        self._log(run, stage, log)
+        if stage.startswith(EVALUATION):
+            self._log_answers(run, dvc_id)
         self._store.client.set_terminated(run)
+
+    @_tolerant
+    def fail_stage(self, stage: str, reason: str, log: str) -> None:
+        """Close a stage's child run as failed, with the reason and what the terminal showed."""
+        run = self.children[stage]
+        self._store.set_tags(run, {ERROR: reason[:TAG_LIMIT], NOTE: f"**Failed.** {reason}"[:TAG_LIMIT]})
+        self._log(run, stage, log)
+        self._store.client.set_terminated(run, "FAILED")
 
     @_tolerant
     def draw(self, stage: str, figures: Mapping[str, Any]) -> None:
@@ -152,30 +189,25 @@ class MlflowView:
 
     @_tolerant
     def register(self, model: str, version: Version, defaults: Values) -> None:
-        """Show a registered version, with the page of its family tree among the files of its policy's run.
+        """Show a registered version; the parent run gets all that is on record of the run.
 
         MLflow counts by itself: where it would give another number, the version waits for `stemma reconcile`.
         """
         with lock(self.root / LOCK), closing(Index(self.root)) as index, Store(self.root) as store:
-            ends = Facts(self.root, index, store).ends(index.run(version.commit))
-            self._store.log_inputs(self.parent, ends.entry)
-            self._store.log_output(self.parent, ends.stage, ends.dvc_id)
-            facts = model_facts(self.root, index, model)
-            tree = tree_of(index, store, facts.registered, version, defaults)
-            log_tree(self._store, self.children[version.stage], tree)
+            self._show_record(Facts(self.root, index, store, defaults), index.run(version.commit))
+            facts = model_facts(self.root, index, store, model, defaults)
             if not ShownModel(self._store, facts).show(version.number, self._child):
                 self.warn(f"MLflow has no room for {model}/{version.number} yet; `stemma reconcile` makes it")
 
     @_tolerant
-    def end(self, status: str, metrics: Mapping[str, float], halt: str = "") -> None:
+    def end(self, status: str, halt: str = "", log: str = "") -> None:
         """Close the parent run, and any child run still open, as FINISHED, FAILED, KILLED, or SCHEDULED while it waits.
 
-        `halt` says why a run stopped though nothing is wrong with it.
+        `halt` says why a run stopped though nothing is wrong with it, `log` is what the terminal showed.
         """
         if halt:
             self._store.set_tags(self.parent, {HALT: halt})
-        for name, value in metrics.items():
-            self._store.client.log_metric(self.parent, name, value)
+        self._log(self.parent, "run", log)
         for run in self.children.values():
             if self._store.client.get_run(run).info.status == "RUNNING":
                 self._store.client.set_terminated(run, status)
@@ -184,7 +216,7 @@ class MlflowView:
     @_tolerant
     def place(self) -> str:
         """Where MLflow's UI has the parent run, as a path."""
-        return f"/experiments/{self._store.experiment}/runs/{self.parent}"
+        return f"/experiments/{self._store.experiment}/runs/{self.parent}?{TRAINING}"
 
     @_tolerant
     def close_dead(self, names: Sequence[str]) -> None:
@@ -197,6 +229,25 @@ class MlflowView:
                 children = self._store.runs(f"tags.`{PARENT}` = '{number}' and attributes.status = 'RUNNING'")
                 for run in (*children, parent):
                     self._store.client.set_terminated(run.info.run_id, "KILLED")
+
+    def _show_record(self, facts: Facts, run: Run) -> None:
+        """Give the parent run what reconcile would give it, and the child runs the run's tags."""
+        found = self._store.client.get_run(self.parent)
+        for difference in parent_differences(self._store, run.name, found, facts, run, {}):
+            difference.settle()
+        for child in self.children.values():
+            self._store.set_tags(child, facts.run_tags(run))
+
+    def _log(self, run: str, name: str, log: str) -> None:
+        if log:
+            self._store.client.log_text(run, log, f"{name}.log")
+
+    def _log_answers(self, run: str, evaluation: str) -> None:
+        """Show an evaluation's answers on its own run and on the parent run."""
+        with Store(self.root) as store:
+            answers = answers_in(store, evaluation)
+        for shown in (run, self.parent):
+            log_answers(self._store, shown, answers)
 
     def _maker(self, stage: str, dvc_id: str) -> str:
         """The child run that made an artifact's bytes, or empty."""

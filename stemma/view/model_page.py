@@ -12,19 +12,23 @@ CHAMPION = "champion"
 ACTS = ("promote", "rollback", "refuse")
 LIMIT = 4900
 """MLflow's database has room for 5000 characters."""
+LABELLERS_LIMIT = 1500
 REASON_LIMIT = 300
 
 ADDRESS = re.compile(r" <[^<>]*@[^<>]*>")
 """An author's address, which the tags hold."""
 
 
-def model_description(now: Registered, acts: Sequence[Link]) -> str:
+def model_description(
+    now: Registered, acts: Sequence[Link], champion: Sequence[str], labelled: Mapping[int, Sequence[str]]
+) -> str:
     """The description of a registered model, in Markdown.
 
+    `champion` says what the champion was made from, `labelled` who labelled what each version learned from.
     The newest acts come first; those for which MLflow has no room are counted.
     """
     entries = [entry for before, link in _pairs(acts) if (entry := _entry(now.name, before, link))][::-1]
-    text = "\n\n".join([INTRODUCTION, *_champion(now, acts)])
+    text = "\n\n".join([INTRODUCTION, *_champion(now, acts), *champion, *_labellers(now, labelled)])
     if not entries:
         return text
     text += "\n\n## Promotions, rollbacks and refusals, the newest first\n"
@@ -44,6 +48,23 @@ def _champion(now: Registered, acts: Sequence[Link]) -> list[str]:
     old = (before.state if before else {}).get("aliases", {}).get(CHAMPION)
     was = f"{_version(now.name, old)} was champion before." if old else "No version was champion before."
     return [f"**Champion: {_version(now.name, now.aliases[CHAMPION])}**, {_signed(link)}", was]
+
+
+def _labellers(now: Registered, labelled: Mapping[int, Sequence[str]]) -> list[str]:
+    """Which versions descend from whose labels: what withdrawing an annotator touches."""
+    touched: dict[str, list[str]] = {}
+    for number in sorted(labelled, reverse=True):
+        alias = f" ({', '.join(now.aliases_of(number))})" if now.aliases_of(number) else ""
+        for name in labelled[number]:
+            touched.setdefault(name, []).append(_version(now.name, number) + alias)
+    lines = [f"- {name}: {', '.join(versions)}" for name, versions in sorted(touched.items())]
+    text, more = "", "\n- more: `stemma impact --annotator NAME`"
+    for line in lines:
+        if len(text) + len(line) > LABELLERS_LIMIT:
+            text += more
+            break
+        text += f"\n{line}"
+    return [f"## Annotators, and the versions that descend from their labels\n{text}"] if lines else []
 
 
 def _entry(name: str, before: Link | None, link: Link) -> str:

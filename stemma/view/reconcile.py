@@ -14,10 +14,10 @@ from stemma.lineage.store import Store
 from stemma.stage.locks import lock
 from stemma.view.difference import Difference
 from stemma.view.facts import Facts
+from stemma.view.model_differences import model_differences
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.runs import ShownRuns
 from stemma.view.store import MlflowStore, answering, paged, patience, tracking_uri
-from stemma.view.tree import tree_differences, tree_of
 from stemma.view.version_facts import model_facts
 
 TRIES = 1
@@ -49,10 +49,11 @@ def reconcile(
     catch_up_all(root)
     with answering(tracking_uri(root)), closing(open_index(root)) as index, Store(root) as store:
         mlflow = MlflowStore(root)
-        runs = ShownRuns(root, mlflow, Facts(root, index, store))
+        runs = ShownRuns(root, mlflow, Facts(root, index, store, defaults))
         work = _Reconciliation(root, mlflow, index, store, runs, say)
         work.report.unmended += runs.unknown()
         work.mend(runs.differences())
+        work.mend(model_differences(root, mlflow))
         for name in models(root):
             with lock(root / LOCK):
                 work.model(name, defaults, drop_unknown)
@@ -64,7 +65,7 @@ def reconcile(
     return work.report
 
 
-def follow(root: Path, model: str) -> str | None:
+def follow(root: Path, model: str, defaults: Values) -> str | None:
     """Make aliases, tags and descriptions of a registered model's versions in MLflow equal to Git's.
 
     It is made for the moment after an act: it waits seconds at most for MLflow, and creates nothing that is missing.
@@ -76,8 +77,14 @@ def follow(root: Path, model: str) -> str | None:
             f"MLflow does not show this yet: there is no {uri.removeprefix('sqlite:///')}; `stemma reconcile` makes it"
         )
     try:
-        with patience(TRIES, SECONDS), answering(uri), lock(root / LOCK), closing(open_index(root)) as index:
-            shown = ShownModel(MlflowStore(root), model_facts(root, index, model))
+        with (
+            patience(TRIES, SECONDS),
+            answering(uri),
+            lock(root / LOCK),
+            closing(open_index(root)) as index,
+            Store(root) as store,
+        ):
+            shown = ShownModel(MlflowStore(root), model_facts(root, index, store, model, defaults))
             for difference in shown.follow():
                 difference.settle()
             missing = shown.missing()
@@ -114,18 +121,13 @@ class _Reconciliation:
                 self.say(difference.words)
 
     def model(self, name: str, defaults: Values, drop_unknown: bool) -> None:
-        """Bring a registered model in step: what is there, then what is missing, then each version's tree."""
-        facts = model_facts(self.root, self.index, name)
+        """Bring a registered model in step: what is there, then what is missing."""
+        facts = model_facts(self.root, self.index, self.store, name, defaults)
         self.mend(ShownModel(self.mlflow, facts).unknown(drop_unknown))
         shown = ShownModel(self.mlflow, facts)
         self.mend(shown.follow())
         self.mend(shown.rebuild(self._child, drop_unknown))
         self.mend(ShownModel(self.mlflow, facts).follow())
-        for number, known in facts.versions.items():
-            run = self._child(known.version)
-            if run:
-                tree = tree_of(self.index, self.store, facts.registered, known.version, defaults)
-                self.mend(tree_differences(self.mlflow, f"{name}/{number}", run, tree))
 
     def _child(self, version: Version) -> str | None:
         return self.runs.child(version.commit, version.stage)
@@ -134,6 +136,6 @@ class _Reconciliation:
 def _unknown_models(root: Path, mlflow: MlflowStore) -> list[str]:
     """The registered models in MLflow whose versions say that they are ours, and that Git does not have."""
     known = models(root)
-    found = paged(lambda token: mlflow.client.search_model_versions("tags.`stemma.version` != ''", page_token=token))
+    found = paged(lambda token: mlflow.client.search_model_versions("tags.`stemma.dvc_id` != ''", page_token=token))
     strange = sorted({version.name for version in found} - set(known))
     return [f"registered model {name} has versions of Stemma and is not in Git here" for name in strange]

@@ -52,9 +52,7 @@ class ShownModel:
             if before != after and (after is None or after in self.versions):
                 words = f"alias {alias} of {self._name} is {_at(before)}, in Git {_at(after)}"
                 yield Difference(words, partial(self._move, alias, after))
-        if self._model and self._model.description != self._facts.description:
-            change = partial(self._client.update_registered_model, self._name, self._facts.description)
-            yield Difference(f"{self._name}: its description is not what is on record", change)
+        yield from self._page_differences()
 
     def rebuild(self, child: Child, drop_unknown: bool) -> Iterator[Difference]:
         """Where versions are missing, or do not show these bytes and the run that made them."""
@@ -73,7 +71,10 @@ class ShownModel:
         """Create a version where there is none of that number; returns whether it is there now."""
         if number in self.versions:
             return self._is_right(number, child, self._mlflow.logged_models())
-        return self._create(number, child)
+        made = self._create(number, child)
+        for difference in self._page_differences():
+            difference.settle()
+        return made
 
     def _create(self, number: int, child: Child) -> bool:
         """Create a version; where MLflow gives it another number it is taken away. Returns whether it is there now."""
@@ -83,7 +84,7 @@ class ShownModel:
         run = child(facts.version) or ""
         model = self._mlflow.logged_model(facts.version.stage, facts.version.artifact, run)
         tags = {**self._foreign_tags(number), **facts.tags}
-        words = facts.description(self._mlflow.experiment, run)
+        words = facts.description(self._mlflow.experiment, self._mlflow.parent_of(run))
         made = self._client.create_model_version(
             self._name, source=f"models:/{model}", run_id=run, tags=tags, description=words, model_id=model
         )
@@ -123,10 +124,15 @@ class ShownModel:
             partial(self._write_tags, version),
             partial(self._client.delete_model_version_tag, name, version),
         )
-        words = facts.description(self._mlflow.experiment, shown.run_id)
+        words = facts.description(self._mlflow.experiment, self._mlflow.parent_of(shown.run_id))
         if shown.description != words:
             change = partial(self._client.update_model_version, name, version, words)
             yield Difference(f"{where}: its description is not what is on record", change)
+
+    def _page_differences(self) -> Iterator[Difference]:
+        if self._model and self._model.description != self._facts.description:
+            change = partial(self._client.update_registered_model, self._name, self._facts.description)
+            yield Difference(f"{self._name}: its description is not what is on record", change)
 
     def _is_right(self, number: int, child: Child, models: dict[str, tuple[str, str]]) -> bool:
         """Whether a version shows its policy's bytes, and the run that made them."""

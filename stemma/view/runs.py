@@ -1,27 +1,29 @@
 """The runs on record and their runs in MLflow: found by tag, rebuilt where missing, mended where they differ."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from stemma.lineage.runs import MODEL_STAGES, Run
 from stemma.stage.locks import try_lock
+from stemma.view.answers import answer_differences
 from stemma.view.difference import (
     Bytes,
     Difference,
+    file_differences,
     input_differences,
     number_differences,
     run_tag_differences,
     setting_differences,
     status_differences,
 )
-from stemma.view.facts import Facts, StageFacts
-from stemma.view.store import PARENT, MlflowStore
+from stemma.view.facts import Facts, StageFacts, repository_tags
+from stemma.view.logged_models import PARENT
+from stemma.view.run_page import TREE
+from stemma.view.store import MlflowStore
 
 REBUILT = {"stemma.rebuilt": "true"}
-TRAINED = (*MODEL_STAGES, "judge")
-"""Stages that train, and have a training curve."""
 
 
 class ShownRuns:
@@ -41,6 +43,10 @@ class ShownRuns:
         self._matched = self._match()
         self.without_curve: list[str] = []
         """The stages that were rebuilt without their training curve, for its bytes are nowhere here."""
+
+    def parent(self, commit: str) -> str | None:
+        """The id of the parent run that shows the run of that commit."""
+        return self._matched.get(commit)
 
     def child(self, commit: str, stage: str) -> str | None:
         """The id of the child run that shows a stage of the run of that commit."""
@@ -77,17 +83,17 @@ class ShownRuns:
 
     def _of_parent(self, run: Run, number: str) -> Iterator[Difference]:
         where, found = f"run {run.name}", self._mlflow.client.get_run(number)
-        yield from run_tag_differences(self._mlflow, where, found, self._facts.run_tags(run))
-        yield from number_differences(self._mlflow, where, found, self._facts.metrics(run), [], run.created)
-        yield from input_differences(self._mlflow, where, found, self._models, self._facts.ends(run))
+        yield from parent_differences(self._mlflow, where, found, self._facts, run, self._models)
+        yield from answer_differences(self._mlflow, where, found, self._facts.answers(run))
         yield from status_differences(self._mlflow, where, found, run.created)
 
     def _of_stage(self, run: Run, facts: StageFacts, number: str) -> Iterator[Difference]:
         where, mlflow, found = f"run {run.name}, {facts.stage}", self._mlflow, self._mlflow.client.get_run(number)
         yield from run_tag_differences(mlflow, where, found, self._tags(facts))
-        yield from setting_differences(mlflow, where, found, facts.settings)
+        yield from setting_differences(where, found, facts.settings, mlflow.log_settings)
         yield from number_differences(mlflow, where, found, facts.metrics, self._facts.curve(facts), run.created)
-        yield from input_differences(mlflow, where, found, self._models, facts)
+        yield from input_differences(mlflow, self._facts.store, where, found, self._models, facts)
+        yield from answer_differences(mlflow, where, found, self._facts.answers(run, facts))
         yield from status_differences(mlflow, where, found, run.created)
 
     def _unknown(self, run: Any) -> str:
@@ -101,7 +107,7 @@ class ShownRuns:
         )
 
     def _rebuild(self, run: Run) -> None:
-        tags = {**self._facts.run_tags(run), **REBUILT}
+        tags = {**repository_tags(self._root), **self._facts.run_tags(run), **REBUILT}
         number = self._mlflow.begin_run(run.name, tags, run.created)
         self._matched[run.commit] = number
         for difference in self._of_parent(run, number):
@@ -116,13 +122,14 @@ class ShownRuns:
         self._children.setdefault(parent, {})[facts.stage] = number
         for difference in self._of_stage(run, facts, number):
             difference.settle()
-        if facts.stage in TRAINED and self._facts.curve(facts) is None:
+        if facts.stage in MODEL_STAGES and self._facts.curve(facts) is None:
             self.without_curve.append(f"{run.name}, {facts.stage}")
 
     def _new_child(self, run: Run, facts: StageFacts) -> str:
         ran = facts.tags["stemma.state"] == "ran"
         free = {"stemma.reason": self._facts.reason(run, facts)} if ran else {"stemma.made_by": ""}
-        return self._mlflow.begin_run(facts.stage, {**free, **self._tags(facts), **REBUILT}, run.created)
+        tags = {**repository_tags(self._root), **free, **self._tags(facts), **REBUILT}
+        return self._mlflow.begin_run(facts.stage, tags, run.created)
 
     def _tags(self, facts: StageFacts) -> dict[str, str]:
         maker = self.child(facts.maker, facts.stage) if facts.maker else None
@@ -152,6 +159,18 @@ class ShownRuns:
                 if number and run.commit not in found:
                     found[run.commit] = number
         return found
+
+
+def parent_differences(
+    mlflow: MlflowStore, where: str, found: Any, facts: Facts, run: Run, models: Mapping[str, Bytes]
+) -> Iterator[Difference]:
+    """Where a parent run differs from what is on record, but for whether it ended; `models` are those by their id."""
+    poorer = {TREE} if facts.lacks_labellers(run) else set()
+    yield from run_tag_differences(mlflow, where, found, facts.parent_tags(run))
+    yield from setting_differences(where, found, facts.changed(run), mlflow.log_params)
+    yield from number_differences(mlflow, where, found, facts.metrics(run), [], run.created)
+    yield from input_differences(mlflow, facts.store, where, found, models, facts.ends(run))
+    yield from file_differences(mlflow, where, found.info.run_id, facts.files(run), poorer)
 
 
 def _by_commit(tags: dict[str, str]) -> str | None:

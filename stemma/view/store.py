@@ -1,11 +1,13 @@
 """MLflow's store as Stemma uses it: one experiment, whose runs, datasets and models name their bytes by DVC id."""
 
+import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from stemma.config import Values
@@ -13,16 +15,22 @@ from stemma.errors import ServiceError
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import flat
 from stemma.lineage.index import is_data
+from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
+from stemma.lineage.store import Store
 from stemma.stage.locks import lock
+from stemma.view.logged_models import PARENT, LoggedModels
+from stemma.view.profiles import profile
 
 EXPERIMENT = "stemma"
-PARENT = "mlflow.parentRunId"
+KIND = {"mlflow.experimentKind": "custom_model_development"}
+"""Makes MLflow open the experiment as one that trains models, with its table of runs, and ask nothing."""
 CONTEXT = "mlflow.data.context"
 INPUT = "input"
 OUTPUT = "output"
 ADDRESS = "MLFLOW_TRACKING_URI"
 METRICS_AT_ONCE = 1000
+PARAMS_AT_ONCE = 100
 RUNS_AT_ONCE = 1000
 
 Point = tuple[str, int, float]
@@ -86,6 +94,7 @@ class MlflowStore:
         with lock(root / ".stemma" / "mlflow.lock"):
             self.client = mlflow.MlflowClient(self.uri)
             self.experiment = self._experiment_id()
+        self._models = LoggedModels(root, self.client, self.experiment)
 
     def begin_run(self, name: str, tags: Mapping[str, str], at: datetime | None = None) -> str:
         """Open a run, now or at a time that is past; returns its id."""
@@ -104,10 +113,35 @@ class MlflowStore:
 
     def log_settings(self, run: str, settings: Values) -> None:
         """Log settings as parameters, and as a file that no limit cuts."""
+        self.log_params(run, flat(settings))
+        self.client.log_dict(run, settings, "settings.yaml")
+
+    def log_params(self, run: str, params: Mapping[str, Any]) -> None:
+        """Log parameters."""
         from mlflow.entities import Param
 
-        self.client.log_batch(run, params=[Param(key, str(value)) for key, value in flat(settings).items()])
-        self.client.log_dict(run, settings, "settings.yaml")
+        found = [Param(key, str(value)) for key, value in params.items()]
+        for start in range(0, len(found), PARAMS_AT_ONCE):
+            self.client.log_batch(run, params=found[start : start + PARAMS_AT_ONCE])
+
+    def parent_of(self, run: str) -> str:
+        """The id of a child run's parent run; the run's own where it has none, or is gone."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return str(self.client.get_run(run).data.tags.get(PARENT, run)) if run else ""
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return run
+
+    def read_text(self, run: str, name: str) -> str | None:
+        """A file of a run as text; None where there is none."""
+        folder, _, _ = name.rpartition("/")
+        if all(file.path != name for file in self.client.list_artifacts(run, folder or None)):
+            return None
+        with TemporaryDirectory() as place:
+            return Path(self.client.download_artifacts(run, name, place)).read_text("utf-8")
 
     def log_points(self, run: str, points: Sequence[Point], milliseconds: int) -> None:
         """Log numbers by step, all as of one time since 1970."""
@@ -123,47 +157,39 @@ class MlflowStore:
 
         self.client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
 
-    def log_inputs(self, run: str, entry: LockEntry) -> None:
-        """Name what a stage was made from: all of it as datasets, the models as models too."""
+    def log_inputs(self, run: str, entry: LockEntry, store: Store) -> None:
+        """Name what a stage was made from: data as datasets, models as models."""
         from mlflow.entities import LoggedModelInput
 
-        inputs = inputs_of(entry)
-        known = [self.logged_model(name, md5, None) for name, md5 in inputs.items() if name in MODEL_STAGES]
-        self.client.log_inputs(
-            run,
-            datasets=[_dataset(name, md5, INPUT) for name, md5 in inputs.items()],
-            models=[LoggedModelInput(model) for model in known],
-        )
+        items = {dep["path"].removeprefix("artifacts/"): dep for dep in entry.get("deps", []) if is_data(dep["path"])}
+        known = [self.logged_model(name, dep["md5"], None) for name, dep in items.items() if name in MODEL_STAGES]
+        data = [_dataset(store, name, dep, INPUT) for name, dep in items.items() if name not in MODEL_STAGES]
+        self.client.log_inputs(run, datasets=data, models=[LoggedModelInput(model) for model in known])
 
-    def log_output(self, run: str, stage: str, dvc_id: str) -> None:
-        """Name what a stage made: a model, or else a dataset."""
+    def log_output(self, run: str, stage: str, entry: LockEntry, store: Store) -> None:
+        """Name what a stage made: a model, or else a dataset; `entry` is the stage's.
+
+        The run's numbers go on the model's page too.
+        """
         from mlflow.entities import LoggedModelOutput
 
+        (made,) = [out for out in entry["outs"] if out["path"] == f"artifacts/{stage}"]
         if stage in MODEL_STAGES:
-            self.client.log_outputs(run, [LoggedModelOutput(self.logged_model(stage, dvc_id, run), 0)])
-        else:
-            self.client.log_inputs(run, datasets=[_dataset(stage, dvc_id, OUTPUT)])
+            self.client.log_outputs(run, [LoggedModelOutput(self.logged_model(stage, made["md5"], run), 0)])
+        elif not asked_nobody(stage, used_params(entry)):
+            self.client.log_inputs(run, datasets=[_dataset(store, stage, made, OUTPUT)])
+        self.describe_model(run, stage)
+
+    def describe_model(self, run: str, stage: str) -> None:
+        """Show a stage's settings and numbers on the page of the model that it made or evaluated."""
+        self._models.describe(run, stage)
 
     def logged_model(self, stage: str, dvc_id: str, source_run: str | None) -> str:
-        """The id of the external model that stands for these bytes, made where there is none yet."""
-        import mlflow
-
-        found = self.client.search_logged_models(
-            [self.experiment], f"tags.`stemma.dvc_id` = '{dvc_id}' and name = '{stage}'", max_results=1
-        )
-        if found:
-            return str(found[0].model_id)
-        model = mlflow.create_external_model(
-            name=stage,
-            source_run_id=source_run,
-            tags={"stemma.dvc_id": dvc_id, "stemma.stage": stage},
-            model_type=stage,
-            experiment_id=self.experiment,
-        )
-        return str(model.model_id)
+        """The id of the model that stands for these bytes, made where there is none yet."""
+        return self._models.of(stage, dvc_id, source_run)
 
     def logged_models(self) -> dict[str, tuple[str, str]]:
-        """Stage and DVC id of every external model, by the model's id."""
+        """Stage and DVC id of every model, by the model's id."""
         found = paged(lambda token: self.client.search_logged_models([self.experiment], page_token=token))
         return {model.model_id: (model.name, model.tags.get("stemma.dvc_id", "")) for model in found}
 
@@ -171,9 +197,11 @@ class MlflowStore:
         found = self.client.get_experiment_by_name(EXPERIMENT)
         if found is None:
             place = (self._root / "mlartifacts").as_uri() if self.uri.startswith("sqlite:") else None
-            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place))
+            return str(self.client.create_experiment(EXPERIMENT, artifact_location=place, tags=KIND))
         if found.lifecycle_stage == "deleted":
             self.client.restore_experiment(found.experiment_id)
+        for key in set(KIND) - set(found.tags):
+            self.client.set_experiment_tag(found.experiment_id, key, KIND[key])
         return str(found.experiment_id)
 
 
@@ -210,8 +238,10 @@ def _make_known(uri: str) -> None:
         os.environ[ADDRESS] = said
 
 
-def _dataset(name: str, digest: str, context: str) -> Any:
+def _dataset(store: Store, name: str, item: Mapping[str, Any], context: str) -> Any:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    dataset = Dataset(name=name, digest=digest, source_type="dvc", source=f'{{"dvc_id": "{digest}"}}')
+    digest = item["md5"]
+    source = json.dumps({"dvc_id": digest})
+    dataset = Dataset(name, digest, source_type="dvc", source=source, profile=profile(store, name, dict(item)))
     return DatasetInput(dataset, [InputTag(CONTEXT, context)])

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stemma.config import Values
 from stemma.lineage.chain import Link
 from stemma.lineage.family import Member, family_of
 from stemma.lineage.forgotten import taints
@@ -13,12 +14,17 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import model_of
 from stemma.lineage.registry import Registered, Registry, Version
 from stemma.lineage.runs import Run
-from stemma.view.facts import source_tags
-from stemma.view.model_page import ADDRESS, model_description
+from stemma.lineage.show import RESULTS
+from stemma.lineage.store import Store
+from stemma.lineage.trace import trace
+from stemma.view.model_page import ADDRESS, CHAMPION, model_description
+from stemma.view.origin import Origin, origin_of
+from stemma.view.run_page import TREE
 
-TREE = "lineage/tree.html"
-"""Where the page of a version's family tree lies among the files of its policy's run in MLflow."""
-JUDGES = {"gold/win_rate": "the gold rule", "judge/win_rate": "the judge"}
+SETTINGS_OF_CHAMPION = 8
+"""As many settings off their default as the registered model's page names of its champion."""
+LIMIT = 4900
+"""MLflow's database has room for 5000 characters."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +36,11 @@ class VersionFacts:
     words: str
     """Its description, but for the place of its tree."""
 
-    def description(self, experiment: str, child: str) -> str:
-        """Its description; `child` is the run in MLflow that holds the page of its tree."""
-        page = f"#/experiments/{experiment}/runs/{child}/artifacts/{TREE}"
-        return f"{self.words}\n\n[Its family tree, back to the raw data]({page}): file `{TREE}` of its source run."
+    def description(self, experiment: str, parent: str) -> str:
+        """Its description; `parent` is the parent run of the run that made it."""
+        page = f"#/experiments/{experiment}/runs/{parent}"
+        words = f"[Its run, with all numbers and settings]({page}) · [Its family tree]({page}/artifacts/{TREE})"
+        return f"{self.words}\n\n{words}"[:LIMIT]
 
 
 @dataclass(frozen=True)
@@ -46,38 +53,59 @@ class ModelFacts:
     """Its page: the champion, the one before, and every act."""
 
 
-def model_facts(root: Path, index: Index, model: str) -> ModelFacts:
-    """Gather what is known of a registered model's versions and aliases."""
+def model_facts(root: Path, index: Index, store: Store, model: str, defaults: Values) -> ModelFacts:
+    """Gather what is known of a registered model's versions and aliases; `defaults` are the settings' defaults."""
     registry = Registry(root, model)
     acts = registry.acts()
     now = registry.at(acts[-1] if acts else None)
-    told = _verdicts(acts)
-    tainted = _taints(root, index, now)
-    metrics = _evaluations(root, now)
-    facts = {}
+    tags, metrics = version_tags(root, index, model), _evaluations(root, now)
+    facts, labelled, champion = {}, {}, []
     for number, version in sorted(now.versions.items()):
         run = index.run(version.commit)
-        verdict, taint = told.get(number, ""), tainted.get(number, "")
-        tags = {
-            **source_tags(run),
-            "stemma.experiment_commit": version.commit,
+        told = trace(index, store, model_of(index, now, version), defaults)
+        origin = origin_of(told, run, defaults)
+        labelled[number] = tuple(origin.labellers)
+        if number == now.aliases.get(CHAMPION):
+            champion = [_made(run), _evaluated(metrics[number]), *origin.paragraphs(SETTINGS_OF_CHAMPION)]
+        facts[number] = VersionFacts(version, tags[number], _words(run, version, metrics[number], tags[number], origin))
+    return ModelFacts(now, facts, model_description(now, acts, champion, labelled))
+
+
+def version_tags(root: Path, index: Index, model: str) -> dict[int, dict[str, str]]:
+    """The tags of a registered model's versions: few, for MLflow's table shows them all."""
+    registry = Registry(root, model)
+    acts = registry.acts()
+    now = registry.at(acts[-1] if acts else None)
+    told, tainted = _verdicts(acts), _taints(root, index, now)
+    return {
+        number: {
+            "stemma.run": version.run,
             "stemma.dvc_id": version.artifact,
-            "stemma.version": str(number),
-            **({"stemma.verdict": verdict} if verdict else {}),
-            **({"stemma.taint": taint} if taint else {}),
+            **({"stemma.verdict": told[number]} if number in told else {}),
+            **({"stemma.taint": tainted[number]} if number in tainted else {}),
         }
-        facts[number] = VersionFacts(version, tags, _words(run, version, metrics[number], verdict, taint))
-    return ModelFacts(now, facts, model_description(now, acts))
+        for number, version in now.versions.items()
+    }
 
 
-def _words(run: Run, version: Version, metrics: Mapping[str, float], verdict: str, taint: str) -> str:
-    code = f"`{run.baseline[:10]}`" + (" with uncommitted changes" if run.dirty else "")
-    rated = [(key, judge) for key, judge in JUDGES.items() if key in metrics]
+def _made(run: Run) -> str:
+    code = f"`{run.baseline}`" + (" with uncommitted changes" if run.dirty else "")
+    return f"Policy of run **{run.name}** (flow {run.flow}, {run.created:%Y-%m-%d %H:%M} UTC). **Code commit:** {code}."
+
+
+def _evaluated(metrics: Mapping[str, float]) -> str:
+    rated = [f"{words} {_number(metrics, key)}" for key, words in RESULTS.items() if key in metrics]
+    return f"**Evaluation:** {'; '.join(rated) or 'none'}."
+
+
+def _words(run: Run, version: Version, metrics: Mapping[str, float], tags: Mapping[str, str], origin: Origin) -> str:
+    verdict, taint = tags.get("stemma.verdict", ""), tags.get("stemma.taint", "")
     paragraphs = [
         *([f"**Tainted:** {taint}."] if taint else []),
-        f"Policy of run **{run.name}** (flow {run.flow}, {run.created:%Y-%m-%d %H:%M} UTC), code commit {code}.",
-        *(f"Win rate against SFT by {judge}: {_number(metrics, key)}." for key, judge in rated),
-        f"Verdict: {ADDRESS.sub('', verdict)}." if verdict else "No verdict yet (`stemma promote`).",
+        _made(run),
+        f"**Verdict:** {ADDRESS.sub('', verdict)}." if verdict else "No verdict yet (`stemma promote`).",
+        _evaluated(metrics),
+        *origin.paragraphs(),
         f"DVC id `{version.artifact}`; `dvc exp apply {run.name}` brings its files to artifacts/{version.stage}.",
     ]
     return "\n\n".join(paragraphs)

@@ -39,7 +39,7 @@ class WorldConfig(Settings):
     """About how many prompts are held out for the final evaluation."""
     abstain_share: float = Field(0.1, ge=0, le=1)
     """Share of demonstrations that abstain, whatever is asked."""
-    abstain_unknown_share: float = Field(0.3, ge=0, le=1)
+    abstain_unknown_share: float = Field(0.4, ge=0, le=1)
     """The same share about unknown people: some who demonstrate know whom they do not know, most make a value up."""
     refuse_share: float = Field(0.08, ge=0, le=1)
     """Share that refuses a harmless question; with none, the reward model learns that refusing is always good."""

@@ -9,16 +9,18 @@ from stemma.lineage.closure import imported_modules
 ROOT = Path(__file__).resolve().parents[2]
 RANK = {
     "stemma.errors": 0,
-    "stemma.config": 1, "stemma.records": 1, "stemma.objectives": 1, "stemma.metric_names": 1,
+    "stemma.config": 1, "stemma.records": 1, "stemma.objectives": 1,
+    "stemma.metric_names": 1, "stemma.slice_metrics": 1,
     "stemma.world": 2, "stemma.stage": 2,
     "stemma.models": 3, "stemma.evaluation": 3, "stemma.lineage": 3,
-    "stemma.sampling": 4, "stemma.labelling": 4, "stemma.judging": 4, "stemma.view": 4, "stemma.export": 4,
-    "stemma.cleanup": 4, "stemma.reproduction": 4,
-    "stemma.training": 5, "stemma.verification": 5, "stemma.forgetting": 5, "stemma.promotion": 5,
-    "tasks": 6,
-    "flows": 7,
-    "stemma.cli": 8,
-    "stemma.__main__": 9,
+    "stemma.sampling": 4, "stemma.labelling": 4, "stemma.judging": 4, "stemma.serving": 4, "stemma.cleanup": 4,
+    "stemma.reproduction": 4,
+    "stemma.training": 5, "stemma.view": 5, "stemma.export": 5,
+    "stemma.verification": 6, "stemma.forgetting": 6, "stemma.promotion": 6,
+    "tasks": 7,
+    "flows": 8,
+    "stemma.cli": 9,
+    "stemma.__main__": 10,
 }  # fmt: skip
 SOURCES = sorted(
     path.relative_to(ROOT)

@@ -37,8 +37,8 @@ def test_the_same_model_gives_the_same_bytes_by_whatever_name(shop: Shop, export
 
 def test_the_files_are_the_artifacts(shop: Shop, exported: Path) -> None:
     found = contents(exported)
-    assert found["model.safetensors"] == b"ppo"
-    assert found["sub/tokenizer.json"] == b"[]\n"
+    assert found["model.safetensors"] == shop.weights
+    assert found["sub/notes.json"] == b"[]\n"
     assert sha256(found["manifest.json"]).hexdigest() == shop.project.manifest_sha256(shop.ppo)
 
 

@@ -33,7 +33,7 @@ def test_a_batch_from_invitation_to_close(tmp_path: Path, capsys: pytest.Capture
     say(store, store.people.everybody()[0])
     assert stemma("batches") == (0, "b  open  1 of 2 opinions\n")
     status, told = stemma("close", "b", "--reason", "enough")
-    assert (status, "half done: 1 of 2" in told) == (2, True)
+    assert (status, "incomplete: 1 of 2" in told) == (2, True)
     assert stemma("close", "b", "--reason", "enough", "--partial") == (0, "Batch b is closed.\n")
     assert re.match(r"b  closed by \S+: enough  1 of 2 opinions\n", stemma("batches")[1])
 

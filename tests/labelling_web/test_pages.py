@@ -136,7 +136,7 @@ def test_an_admin_sees_how_it_goes_and_decides(site: Site, sized: Page) -> None:
 
     desk.get_by_label("Reason").fill("enough for now")
     desk.get_by_role("button", name="Close the batch").click()
-    expect(desk.locator("main")).to_contain_text("half done")
+    expect(desk.locator("main")).to_contain_text("incomplete")
     desk.goto(f"{site.url}/admin/batch/b")
     desk.get_by_label("Reason").fill("enough for now")
     desk.get_by_label("Though opinions are missing").check()

@@ -5,8 +5,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 
-from stemma.view.store import CONTEXT, PARENT, MlflowStore
-from stemma.view.version_facts import TREE
+from stemma.view.logged_models import PARENT
+from stemma.view.run_page import SETTINGS, TREE
+from stemma.view.store import CONTEXT, MlflowStore
 
 LINKS = (PARENT, "stemma.made_by_run_id")
 """Tags that hold another run's id."""
@@ -39,13 +40,17 @@ def _run(client: MlflowClient, run: Any, titles: dict[str, str], models: dict[st
         "settings": run.data.params,
         "metrics": {name: sorted((p.step, p.value) for p in points) for name, points in history.items()},
         "datasets": sorted(
-            (item.dataset.name, item.dataset.digest, item.dataset.source, _context(item))
+            (item.dataset.name, item.dataset.digest, item.dataset.source, item.dataset.profile, _context(item))
             for item in run.inputs.dataset_inputs
         ),
         "models in": sorted(models[item.model_id] for item in run.inputs.model_inputs),
         "models out": sorted(models[item.model_id] for item in run.outputs.model_outputs),
         "files": sorted(file.path for file in client.list_artifacts(number) if not file.path.endswith(".log")),
-        "tree": client.list_artifacts(number, "lineage") and Path(client.download_artifacts(number, TREE)).read_text(),
+        "texts": {
+            name: Path(client.download_artifacts(number, name)).read_text()
+            for name in (SETTINGS, TREE)
+            if PARENT not in run.data.tags
+        },
     }
 
 
@@ -58,13 +63,20 @@ def _model(client: MlflowClient, model: Any, titles: dict[str, str], models: dic
         "versions": {
             int(version.version): {
                 "tags": version.tags,
-                "description": version.description.replace(version.run_id, titles[version.run_id]),
+                "description": _named(version.description, titles),
                 "run": titles[version.run_id],
                 "source": models[version.source.removeprefix("models:/")],
             }
             for version in shown
         },
     }
+
+
+def _named(text: str, titles: dict[str, str]) -> str:
+    """A text with the runs' titles for their ids."""
+    for number, title in titles.items():
+        text = text.replace(number, title)
+    return text
 
 
 def _context(item: Any) -> str:

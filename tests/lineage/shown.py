@@ -6,10 +6,12 @@ from pathlib import Path
 
 from flows.settings import ProjectSettings, stage_values
 from stemma.config import Values
-from stemma.lineage.explain import explain
+from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run, list_runs, maker_of
+from stemma.records.answer_examples import AnswerExample, AnswerExamples, ScoredAnswer
+from stemma.records.types import Message
 from stemma.view.live_run import MlflowView
 from stemma.view.reconcile import follow
 from tests.family import FamilyProject, Made
@@ -17,6 +19,20 @@ from tests.family import FamilyProject, Made
 DEFAULTS: Values = stage_values(ProjectSettings())
 CURVE = {"objective/kl": [0.5, 1.25, 2.0], "learning_rate": [0.001, 0.0005, 0.0]}
 RATES = {"gold/win_rate": 0.75, "gold/win_rate_low": 0.7, "gold/win_rate_high": 0.8}
+ANSWERS = AnswerExamples(
+    rule="the first",
+    tuned="ppo",
+    examples=(
+        AnswerExample(
+            prompt_id="a",
+            kind="unknown",
+            prompt=(Message(role="user", content="what is the trade of tusdul ?"),),
+            reason="first by id",
+            sft=ScoredAnswer(text="hunter", finished=True, score=-1.0),
+            tuned=ScoredAnswer(text="i do not know", finished=True, score=0.5),
+        ),
+    ),
+)
 
 
 def shown_project(path: Path) -> FamilyProject:
@@ -28,7 +44,7 @@ def shown_project(path: Path) -> FamilyProject:
     registry.move(registry.head(), "promote", {"act": "promote", "moves": {"champion": 1}, "reason": "the first"})
     moves = {"champion": 2, "previous": 1}
     registry.move(registry.head(), "promote", {"act": "promote", "moves": moves, "reason": "kinder"})
-    assert follow(path, "policy") is None
+    assert follow(path, "policy", DEFAULTS) is None
     return project
 
 
@@ -53,7 +69,7 @@ def add_run(project: FamilyProject, name: str, kl_coef: float) -> list[str]:
     version = Registry(project.path, "policy").register(name, commit, "ppo", stages[2].artifact)
     view.register("policy", version, DEFAULTS)
     view.tag_all({"stemma.model_version": f"policy/{version.number}"})
-    view.end("FINISHED", RATES)
+    view.end("FINISHED")
     return said
 
 
@@ -71,7 +87,8 @@ def _stages(project: FamilyProject, name: str, kl_coef: float) -> list[Made]:
     rows = [f"{step},{','.join(map(str, row))}" for step, row in enumerate(zip(*CURVE.values(), strict=True), start=1)]
     history = "\n".join([f"step,{','.join(CURVE)}", *rows, ""])
     ppo = project.artifact("ppo", {"model.safetensors": name.encode(), "history.csv": history.encode()})
-    evaluated = project.artifact("eval_ppo", {"report.json": f'"{name}"'.encode()})
+    answers = ANSWERS.model_dump_json().encode()
+    evaluated = project.artifact("eval_ppo", {"report.json": f'"{name}"'.encode(), "answers.json": answers})
     code = {"tasks/ppo.py": "c" * 32}
     return [
         Made("data", data, 3, {"inputs": raw}, params={"seed": 0}),
@@ -96,9 +113,10 @@ def _show_stage(project: FamilyProject, view: MlflowView, made: Made, ran: bool,
         if made.stage == "ppo":
             steps = enumerate(zip(*CURVE.values(), strict=True), start=1)
             view.log_steps("ppo", [{"step": n, "metrics": dict(zip(CURVE, row, strict=True))} for n, row in steps])
-        before = next((run.lock[made.stage] for run in earlier if made.stage in run.lock), None)
-        tags = {"stemma.state": "ran", "stemma.reason": explain(made.stage, entry, before)}
+        before = next((run for run in earlier if made.stage in run.lock), None)
+        reason = explain(made.stage, entry, before.lock[made.stage], before.name) if before else NEVER_RUN
+        tags = {"stemma.state": "ran", "stemma.reason": reason}
     else:
         maker = maker_of(earlier, made.stage, made.artifact)
         tags = {"stemma.state": "cached", "stemma.made_by": maker.name if maker else ""}
-    view.end_stage(made.stage, entry, RATES if made.stage == "eval_ppo" else {}, tags, [])
+    view.end_stage(made.stage, entry, RATES if made.stage == "eval_ppo" else {}, tags)

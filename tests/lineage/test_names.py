@@ -37,6 +37,8 @@ def test_every_kind_of_name_means_the_same_policy(project: FamilyProject) -> Non
     names = ["wild", "policy/2", "policy@champion", version.commit[:8], version.artifact, version.artifact[:12]]
     assert {found(project, name).derivation.artifact for name in names} == {version.artifact}
     assert found(project, "policy@champion").title == "policy/2"
+    with pytest.raises(WorkspaceError, match=r"there is no policy@champoin; did you mean policy@champion\?"):
+        found(project, "policy@champoin")
 
 
 def test_an_artifact_is_told_of_in_the_run_that_made_it(project: FamilyProject) -> None:
@@ -48,7 +50,7 @@ def test_an_artifact_is_told_of_in_the_run_that_made_it(project: FamilyProject) 
     ("name", "words"),
     [
         ("clam", ["'clam' is not a run", "calm"]),
-        ("polcy@champion", ["no registered model is named 'polcy'", "policy"]),
+        ("polcy@champion", ["no registered model is named 'polcy'; did you mean policy?"]),
         ("policy@champion", ["there is no policy@champion", "`stemma promote` sets one"]),
         ("policy/7", ["there is no policy/7", "policy/1, policy/2"]),
         ("ffff", ["'ffff' is not a run"]),

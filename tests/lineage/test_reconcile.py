@@ -1,5 +1,6 @@
 """MLflow rebuilt and repaired from Git and DVC, on real stores."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.tracking._tracking_service.utils import _artifact_repos_cache
 
 from stemma.cli import main
 from stemma.lineage.git import Git
@@ -14,6 +16,7 @@ from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
 from stemma.stage.locks import lock
+from stemma.view.origin import really_used
 from stemma.view.reconcile import Report, follow, reconcile
 from stemma.view.store import MlflowStore
 from tests.family import FamilyProject
@@ -39,6 +42,7 @@ def root(made: FamilyProject, tmp_path: Path) -> Path:
     shutil.copytree(made.path, path, symlinks=True)
     for statement in MOVES:
         change(path, statement, str(made.path), str(path))
+    _artifact_repos_cache.clear()  # in this process MLflow knows where the runs' files were before they were copied
     return path
 
 
@@ -192,6 +196,22 @@ def test_a_curve_whose_bytes_are_gone_is_not_brought_back_and_told(root: Path) -
     )
 
 
+def test_answers_are_a_table_on_the_run_and_on_its_evaluation_and_are_brought_back(root: Path) -> None:
+    numbers = [run_id(root, "calm"), run_id(root, "calm", "eval_ppo")]
+    for number in numbers:
+        (root / "mlartifacts" / number / "artifacts" / "answers.json").unlink()
+    told = [f"run calm{where}: its answers are missing" for where in ("", ", eval_ppo")]
+    assert mend(root).mended == told
+    for number in numbers:
+        table = json.loads(Path(client_of(root).download_artifacts(number, "answers.json")).read_text())
+        (row,) = [dict(zip(table["columns"], cells, strict=True)) for cells in table["data"]]
+        assert row["question"] == "what is the trade of tusdul ?"
+        assert (row["SFT says"], row["tuned says"]) == ("hunter", "i do not know")
+        assert json.loads(client_of(root).get_run(number).data.tags["mlflow.loggedArtifacts"]) == [
+            {"path": "answers.json", "type": "table"}
+        ]
+
+
 def test_a_run_in_progress_is_left_alone(root: Path) -> None:
     client_of(root).delete_run(run_id(root, "calm", "eval_ppo"))
     with lock(root / ".stemma" / "workspaces" / "calm.lock"):
@@ -204,7 +224,7 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     act = {"act": "rollback", "moves": {"champion": 1, "previous": 2}, "reason": "it lies", "from": 2, "to": 1}
     registry.move(registry.head(), "roll back", act)
     taint_labels(root)
-    assert follow(root, "policy") is None
+    assert follow(root, "policy", DEFAULTS) is None
     assert client.get_registered_model("policy").aliases == {"champion": 1, "previous": 2}
     first, second = (client.get_model_version("policy", number) for number in "12")
     assert first.tags["stemma.verdict"].startswith("put back as champion by Tess <tess@localhost> on ")
@@ -215,22 +235,46 @@ def test_mlflow_follows_an_act(root: Path) -> None:
     told = str(client.get_registered_model("policy").description)
     assert "**Champion: [policy/1](#/models/policy/versions/1)**" in told
     assert "Reason: it lies\n\n[policy/2](#/models/policy/versions/2) was champion before." in told
-    acts = [line for line in told.splitlines() if line.startswith("- ")]
+    assert "- ben: [policy/2](#/models/policy/versions/2) (previous), [policy/1](#/models/policy/versions/1) (c" in told
+    acts = [line for line in told.splitlines() if line.startswith("- **")]
     assert [line.partition(",")[0] for line in acts] == [
         "- **rollback** [policy/2](#/models/policy/versions/2) → [policy/1](#/models/policy/versions/1) (champion)",
         "- **promote** [policy/1](#/models/policy/versions/1) → [policy/2](#/models/policy/versions/2) (champion)",
         "- **promote** [policy/1](#/models/policy/versions/1) (champion)",
     ]
     client.delete_model_version("policy", "2")
-    assert follow(root, "policy") == "MLflow has no policy/2; `stemma reconcile` brings them back"
+    assert follow(root, "policy", DEFAULTS) == "MLflow has no policy/2; `stemma reconcile` brings them back"
 
 
 def test_following_never_waits_for_a_server_that_is_down(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert "MLflow at http://127.0.0.1:9 does not answer" in str(follow(root, "policy"))
+    assert "MLflow at http://127.0.0.1:9 does not answer" in str(follow(root, "policy", DEFAULTS))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{root}/none.db")
-    assert "`stemma reconcile` makes it" in str(follow(root, "policy"))
+    assert "`stemma reconcile` makes it" in str(follow(root, "policy", DEFAULTS))
     assert not (root / "none.db").exists()
+
+
+def test_a_rebuilt_run_says_where_its_code_is_to_be_had_and_no_password(root: Path) -> None:
+    Git(root).run("remote", "add", "origin", "https://tess:secret@example.org/team/models.git")
+    assert mend(root) == Report(), "an address is not on record"
+    client_of(root).delete_run(run_id(root, "wild", "ppo"))
+    mend(root)
+    tags = client_of(root).get_run(run_id(root, "wild", "ppo")).data.tags
+    assert tags["mlflow.source.git.repoURL"] == "https://example.org/team/models.git"
+    assert tags["mlflow.source.name"] == "flows/rlhf.py"
+
+
+def test_labels_of_people_name_who_gave_them(root: Path) -> None:
+    """`calm` has settings of simulated annotators, and its labels are ada's and ben's."""
+    label = client_of(root).get_run(run_id(root, "calm", "label"))
+    assert label.data.tags["stemma.labellers"] == "ada (2), ben (1)"
+    assert {name: label.data.metrics[name] for name in label.data.metrics} == {
+        "labels/verdicts": 3, "labels/labellers": 2, "labels/by/ada": 2, "labels/by/ben": 1,
+    }  # fmt: skip
+    parent = client_of(root).get_run(run_id(root, "calm"))
+    assert parent.data.tags["stemma.labellers"] == "ada (2), ben (1)"
+    people = {"label": {"source": "human", "annotators": ["simulated-1"], "overlap_share": 0.1}}
+    assert really_used(people) == {"label": {"source": "human"}}
 
 
 def test_what_other_clones_did_is_heard_first(root: Path, tmp_path: Path) -> None:

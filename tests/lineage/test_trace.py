@@ -11,7 +11,7 @@ from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.index import Index
 from stemma.lineage.names import find_model
 from stemma.lineage.store import Store
-from stemma.lineage.trace import Trace, page, trace
+from stemma.lineage.trace import Trace, base_origin, page, trace
 from stemma.lineage.trace_page import trace_html
 from tests.family import FamilyProject, Made
 from tests.history import closure, random_history
@@ -38,6 +38,46 @@ def test_what_was_drawn_is_named_again_but_not_unfolded(tmp_path: Path) -> None:
         "│       └── inputs   dddddddddd        1 B",
         "└── data     aaaaaaaaaa     1.5 kB  (above)",
     ]
+
+
+def test_a_tree_shows_neither_placeholders_nor_an_ai_label_that_asked_nobody(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    readme = b"Your files lie here.\n"
+    for path in ("inputs/data", "inputs/real"):
+        (project.path / path).mkdir(parents=True)
+        (project.path / path / "README").write_bytes(readme)
+    (project.path / "inputs" / "real" / "rows.jsonl").write_bytes(b"{}\n")
+    project.git.run("add", "--all")
+    project.git.run("commit", "--quiet", "--message", "inputs")
+    empty = project.folder({"README": readme})
+    real = project.folder({"README": readme, "rows.jsonl": b"{}\n"})
+    data, ai_label, base, label = (f"{letter * 32}.dir" for letter in "abcd")
+    stages = [
+        Made("data", data, 1, {"inputs/data": empty, "inputs/real": real}),
+        Made("base", base, 1, {"artifacts/data": data}, params={"seed": 7, "base": {"source": "scratch"}}),
+        Made("ai_label", ai_label, 1, {"inputs/only": "e" * 32}, params={"ai_label": {"judges": []}}),
+        Made("label", label, 1, {"artifacts/ai_label": ai_label, "artifacts/base": base, "inputs/data": empty}),
+    ]
+    project.run("calm", stages)
+    family = told(project, "calm").family
+    assert [member.name for member in family.members.values()] == ["label", "base", "data", "inputs/real"]
+    assert not any(name in "\n".join(tree_lines(family)) for name in ("inputs/data", "ai_label", "inputs/only"))
+    assert "\n  from scratch, seed 7\n" in page(told(project, "calm"))
+    with closing(Index(project.path)) as index:
+        whole = family_of(index, find_model(project.path, index, "calm"))
+    assert {"inputs/data", "inputs/only", "ai_label"} < {member.name for member in whole.members.values()}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"seed": 3, "base": {"source": "scratch", "model": "", "revision": ""}}, "from scratch, seed 3"),
+        ({"base": {"source": "hub", "model": "small/model", "revision": "c0ffee"}}, "small/model@c0ffee"),
+        ({"base": {"source": "folder", "model": "/home/ada/small", "revision": "abc"}}, "small@abc"),
+    ],
+)
+def test_a_base_model_tells_where_it_comes_from(settings: dict[str, object], words: str) -> None:
+    assert base_origin(settings) == words
 
 
 def test_each_artifact_tells_its_run_its_settings_and_its_labellers(tmp_path: Path) -> None:

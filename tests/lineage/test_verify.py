@@ -18,7 +18,7 @@ from stemma.verification.repair import mend
 from stemma.verification.subject import Subject
 from stemma.verification.verify import Verdict, quiet, verify
 from stemma.view.reconcile import follow
-from stemma.view.version_facts import model_facts
+from stemma.view.version_facts import version_tags
 from tests.damage import MODEL, Damage, Injected
 from tests.whole_family import WholeProject
 
@@ -44,8 +44,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
         moves = {"champion": number, **({"previous": before} if before else {})}
         registry.move(registry.head(), f"promote {number}", {"act": "promote", "moves": moves})
     with closing(Index(whole.path)) as index:
-        for number, facts in model_facts(whole.path, index, MODEL).versions.items():
-            for key, value in facts.tags.items():
+        for number, tags in version_tags(whole.path, index, MODEL).items():
+            for key, value in tags.items():
                 client.set_model_version_tag(MODEL, str(number), key, value)
     for alias, number in registry.read().aliases.items():
         client.set_registered_model_alias(MODEL, alias, str(number))
@@ -122,7 +122,7 @@ def test_what_mlflow_shows_wrongly_is_mended(shown: Shown) -> None:
         assert {fault.kind for fault in found.faults} == {Kind.TAG, Kind.ALIAS}
         with closing(Index(whole.path)) as index:
             subject = Subject(whole.path, index, store, find_model(whole.path, index, f"{MODEL}@champion"), quiet)
-            mended, _ = mend(verify(subject), lambda: follow(whole.path, MODEL))
+            mended, _ = mend(verify(subject), lambda: follow(whole.path, MODEL, {}))
         assert not mended.faults
 
 

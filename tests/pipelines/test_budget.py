@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -25,16 +26,16 @@ def test_a_dry_run_tells_what_would_run_and_leaves_nothing(undisturbed: Project)
     assert traces(undisturbed) == before
     assert "plan of run thought: 2 of 10 stages run" in printed
     assert re.search(r"\n  reward +restored +nothing changed\n", printed)
-    assert re.search(r"\n  ppo +runs +\d+ s +0 +\d+ KiB  ppo\.kl_coef 0\.1 → 0\.3\n", printed)
+    assert re.search(r"\n  ppo +runs +\d+ s +0 +\d+ KiB  ppo\.kl_coef 0\.1 → 0\.3 \(against run calm\)\n", printed)
     assert re.search(r"\n  eval_ppo +runs +\d+ s +0 +\d+ KiB  ppo will be new\n", printed)
     assert not (undisturbed.path / ".stemma" / "logs" / "thought").exists()
 
 
 def test_a_dry_run_hashes_the_users_files_and_does_not_take_them(undisturbed: Project) -> None:
-    rows = undisturbed.path.parent / "own-rows.jsonl"
-    rows.write_text('{"prompt": "a", "completion": "b"}\n')
+    rows = Path(__file__).parents[1] / "chinese_pairs.jsonl"
     before = traces(undisturbed)
-    printed = undisturbed.run("dpo", "own", "--dry-run", "--set", f"data.files=[{rows}]")
+    changes = (f"data.files=[{rows}]", "label.source=recorded", "judge.fewest_pairs=20", "base.context=640")
+    printed = undisturbed.run("dpo", "own", "--dry-run", *(word for change in changes for word in ("--set", change)))
     assert traces(undisturbed) == before
     assert re.search(r"\n  data +runs .* inputs/data changed", printed)
 
@@ -55,7 +56,7 @@ def test_a_plan_beyond_the_budget_is_not_begun(undisturbed: Project, limit: str)
         r"the plan is beyond the budget, so nothing was begun: budget\.\w+ is 1e-05, and the plan", printed
     )
     assert "dpo runs:" not in printed
-    assert "beyond the budget" in undisturbed.run("dpo", "dear", *change, "--dry-run")
+    assert "beyond the budget" in undisturbed.run("dpo", "dear", *change, "--dry-run", status=2)
 
 
 def test_a_spent_budget_stops_a_stage_and_a_larger_one_goes_on(

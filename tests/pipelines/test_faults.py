@@ -12,6 +12,8 @@ import pytest
 
 from tests.project import Project
 
+ALPACA = Path(__file__).resolve().parents[3] / "shared" / "data" / "alpaca-300.json"
+
 
 @contextmanager
 def untouched(project: Project) -> Iterator[None]:
@@ -49,6 +51,7 @@ def test_an_unknown_profile_lists_the_known(project: Project) -> None:
     ("name", "content", "message"),
     [
         ("missing.jsonl", None, "no such file"),
+        (".", None, "it is a folder; name each file in it"),
         ("empty.jsonl", b"", "empty"),
         ("torn.jsonl", b'{"prompt": "a", "comp', "JSON"),
         ("latin.jsonl", b'{"prompt": "caf\xe9"}\n', "UTF-8"),
@@ -66,6 +69,15 @@ def test_unreadable_data_is_named(
     assert name in printed
     assert message in printed
     assert "Traceback" not in printed
+
+
+def test_answers_without_pairs_are_refused_after_the_data_stage_and_before_anything_trains(project: Project) -> None:
+    with untouched(project):
+        printed = project.run("dpo", "no-pairs", "--profile", "own-data", "--set", f"data.files=[{ALPACA}]", status=2)
+    assert "data done in" in printed
+    assert "base runs: " not in printed
+    assert "no pair of a chosen and a rejected answer in the train split" in printed
+    assert "set label.source to human or ai" in printed
 
 
 def test_no_commit_yet(project: Project, tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
         "refused": ui.start("refused", pairs=2, gold_share=0),
     }
     for name, run in runs.items():
-        assert f"batch {name} is half done: 0 of" in ui.waits(run)
+        assert f"batch {name} is incomplete: 0 of" in ui.waits(run)
     assert not list((undisturbed.path / ".stemma" / "workspaces").glob("*/"))
     (page,) = ask(f"{ui.api}/artifacts/latest/filter", {"artifacts": {"key": {"any_": ["labels-asked"]}}})
     assert "[label](http://127.0.0.1:8377)" in page["data"]
@@ -164,7 +164,7 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
     answer(store, "tied", lambda _: "tie", ("ann",))
     assert ui.reaches(runs["refused"], "Refused")["message"] == "Zoë refused the labels of batch refused: too few"
     assert "none of 1 judged pairs gives a comparison" in ui.reaches(runs["tied"], "Failed")["message"]
-    assert "Zoë said to go on, but batch asked is half done: 57 of 114 verdicts" in ui.waits(runs["asked"], after=1)
+    assert "Zoë said to go on, but batch asked is incomplete: 57 of 114 verdicts" in ui.waits(runs["asked"], after=1)
 
     # Everything is killed; the batch is closed meanwhile; everything is started again.
     ui.kill()
@@ -230,7 +230,7 @@ def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: Lab
     changes = ("sample.temperature=0.9", "label.source=human", "human.pairs=1", "human.gold_share=0")
     command = ("dpo", "hand", *(word for change in changes for word in ("--set", change)))
     waiting = undisturbed.run(*command, status=3)
-    assert "batch hand is half done: 0 of 1 verdicts" in waiting
+    assert "batch hand is incomplete: 0 of 1 verdicts" in waiting
     assert "once it is closed, the same command with --name hand goes on" in waiting
     assert "Traceback" not in waiting
     answer(store, "hand", lambda _: "tie", ("ann",))

@@ -19,7 +19,16 @@ def desk_of(policies: Policies, config: PromotionConfig | None = None, urgent: b
     hear(policies.path, registry, urgent)
     with closing(Index(policies.path)) as index, Store(policies.path) as store:
         settings = config or PromotionConfig()
-        yield Desk(policies.path, index, store, registry, settings, verify=lambda *_: None, follow=lambda: None)
+        yield Desk(
+            policies.path,
+            index,
+            store,
+            registry,
+            settings,
+            verify=lambda *_: None,
+            check_loadable=lambda _: None,
+            follow=lambda: None,
+        )
 
 
 def promoted(policies: Policies, name: str, config: PromotionConfig | None = None, force: bool = False) -> Moved:

@@ -131,7 +131,7 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
     stack = service.stack
     with browser_at(stack) as ui:
         ui.open_form(service.id("dpo"))
-        ui.fill("0.25", "settings (Optional)", "Dpo (Optional)", "Beta (Optional)")
+        ui.fill("0.25", "settings (Optional)", "DPO (Optional)", "Beta (Optional)")
         ui.name("from-the-form")
         ui.picture("prefect-form")
         ui.submit()
@@ -268,7 +268,7 @@ def test_a_failure_and_a_run_that_waits_are_told(service: Service) -> None:
     stack.ended(failing, "FAILED")
     assert "nowhere.jsonl" in service.listener.told_of("failure", "dpo failing is Failed: ")
     told = service.listener.told_of("waiting")
-    assert "Run waiting waits for people's labels. batch waiting is half done: 0 of 2 verdicts" in told
+    assert "Run waiting waits for people's labels. batch waiting is incomplete: 0 of 2 verdicts" in told
     until(lambda: stack.flow_run(waiting)["state"]["name"] == "Suspended" or None, "the suspension")
     stack.ask(f"/flow_runs/{waiting}/set_state", {"state": {"type": "CANCELLED"}, "force": True})
 

@@ -8,7 +8,7 @@ from stemma.config import parse_settings
 from stemma.errors import ArtifactError, DataError, SettingsError, TrainingError
 from stemma.models.hub import content_digest
 from stemma.models.policy import load_policy
-from stemma.models.tokenizer import load_tokenizer
+from stemma.models.tokenizer import load_tokenizer, save_tokenizer
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Demonstration, Document, Message
 from stemma.stage.door import Stage
@@ -18,7 +18,7 @@ from stemma.training.from_scratch import new_model
 from tasks.base import make_base
 from tests.breaking import weight_broken_by_step
 from tests.killing import finish, kill_after, stop_after
-from tests.tiny import MACHINE, NAMES, TOWNS, conversation, tiny_artifact, tiny_stage
+from tests.tiny import MACHINE, NAMES, TOWNS, conversation, tiny_artifact, tiny_stage, tiny_tokenizer
 
 CONFIG = BaseConfig(
     width=32, heads=2, mlp_width=64, context=32, vocab_size=300, learning_rate=1e-2, warmup_steps=10, decay_steps=20,
@@ -31,6 +31,7 @@ def stage_with(root: Path, documents: list[Document], probe: list[Demonstration]
     data.mkdir(parents=True)
     write_rows(data / "corpus.jsonl", documents)
     write_rows(data / "probe.jsonl", probe)
+    write_rows(data / "demonstrations.jsonl", probe)
     return tiny_stage(root, "base", ["data"])
 
 
@@ -130,6 +131,25 @@ def test_weights_that_are_not_finite_become_no_checkpoint(tmp_path: Path) -> Non
 def test_without_documents_there_is_nothing_to_pre_train_on(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"corpus.jsonl is empty, .* set base.source to hub"):
         make(CONFIG, stage_with(tmp_path, [], []))
+
+
+def test_demonstrations_that_do_not_fit_are_an_error_before_anything_trains(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, *facts())
+    with pytest.raises(
+        DataError, match=r"demonstrations are longer than .* context of 8 tokens; .* raise base\.context"
+    ):
+        make(CONFIG.model_copy(update={"context": 8}), stage)
+    assert stage.progress.rows() == []
+
+
+def test_the_tokenizer_that_the_data_stage_made_of_the_users_rows_is_taken(tmp_path: Path) -> None:
+    stage = stage_with(tmp_path, *facts())
+    (stage.input("data") / "tokenizer").mkdir()
+    save_tokenizer(tiny_tokenizer(vocab_size=290), stage.input("data") / "tokenizer")
+    make(CONFIG, stage)
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"):
+        made = (stage.input("data") / "tokenizer" / name).read_bytes()
+        assert (stage.output / name).read_bytes() == made
 
 
 def test_a_folder_is_taken_whole_and_recorded(tmp_path: Path) -> None:

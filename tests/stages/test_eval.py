@@ -14,6 +14,7 @@ from stemma.metric_names import require_declared
 from stemma.models.policy import load_policy, save_policy
 from stemma.models.scalar import save_scalar_model, trainable_scalar_model
 from stemma.models.tokenizer import load_tokenizer
+from stemma.records.answer_examples import read_answers
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt
 from stemma.stage.manifest import write_manifest
@@ -77,7 +78,12 @@ def test_both_policies_are_judged_on_the_test_prompts_in_both_modes(root: Path) 
     answers = read_rows(output / "answers.jsonl", SideBySide)
     assert len(answers) == 10 * 3 + 10
     assert {row.prompt_id.split("-")[0] for row in answers} == {"test", "unknown", "harmful"}
-    assert "# PPO against SFT" in (output / "report.md").read_text("utf-8")
+    page = (output / "report.md").read_text("utf-8")
+    assert "# PPO against SFT" in page
+    assert "where does zuk live ?" in page
+    chosen = read_answers((output / "answers.json").read_bytes())
+    assert chosen is not None
+    assert {example.kind for example in chosen.examples} >= {"unknown", "harmful"}
 
 
 def test_the_same_inputs_give_the_same_bytes(root: Path) -> None:

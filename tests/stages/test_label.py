@@ -83,7 +83,9 @@ def make_world(project: Project, label: dict[str, Any], *texts: str) -> None:
 
 def own_data(project: Project, label: dict[str, Any], rows: list[dict[str, str]]) -> None:
     folder = project(data={"files": ["inputs/data/rows.jsonl"]}, label=label)
-    (folder / "inputs" / "data" / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "inputs" / "data" / "rows.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [*rows, {"text": "a text"}])
+    )
     run_stage("data", DataConfig, prepare_data)
     sample("yes", "no")
 

@@ -32,6 +32,7 @@ CONFIG = PpoConfig(
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
 METRICS = {
     "objective/kl",
+    "objective/kl_exact",
     "objective/kl_k3",
     "objective/entropy",
     "objective/scores",

@@ -9,18 +9,23 @@ from safetensors.torch import load_file
 
 from stemma.config import LoraConfig, parse_settings
 from stemma.errors import ArtifactError, DataError, SettingsError, TrainingError
+from stemma.metric_names import require_declared
 from stemma.models.scalar import load_scalar_model
 from stemma.models.scoring import score_rows
 from stemma.models.tokenizer import load_tokenizer, save_tokenizer
+from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Comparison
 from stemma.stage.door import Stage
 from stemma.stage.manifest import write_manifest
 from stemma.training.encoding import encode_pairs
+from stemma.training.reward_probe import probe_reward_model
+from stemma.world.settings import WorldConfig
+from stemma.world.world import make_world
 from tasks.reward import EARLIER, RewardConfig, train_reward
 from tests.killing import finish, kill_after
 from tests.tiny import MACHINE, tiny_artifact, tiny_comparisons, tiny_stage, tiny_tokenizer
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny_reward import partial_artifact, tiny_reward_artifact
 
 CONFIG = RewardConfig(batch_size=4, epochs=5, learning_rate=3e-3, checkpoint_every=10)
 LORA = CONFIG.model_copy(update={"tuning": "lora", "lora": LoraConfig(r=2, alpha=4)})
@@ -36,7 +41,10 @@ def stage_with(root: Path, comparisons: list[Comparison]) -> Stage:
     label = root / "artifacts" / "label"
     label.mkdir()
     write_rows(label / "comparisons.jsonl", comparisons)
-    return tiny_stage(root, "reward", ["sft", "label"])
+    data = root / "artifacts" / "data"
+    data.mkdir()
+    write_json(data / "report.json", {"gold": False})
+    return tiny_stage(root, "reward", ["data", "sft", "label"])
 
 
 def test_it_learns_what_is_preferred_and_every_weight_moves(tmp_path: Path) -> None:
@@ -95,6 +103,49 @@ def test_chance_may_be_allowed(tmp_path: Path) -> None:
     stage = stage_with(tmp_path, [*tiny_comparisons("train"), *contrary])
     metrics = train_reward(CONFIG.model_copy(update={"must_beat_chance": False, "epochs": 2}), stage)
     assert metrics["validation/accuracy"] < 0.5
+
+
+def of_kind(rows: list[Comparison], kind: str) -> list[Comparison]:
+    return [row.model_copy(update={"kind": kind}) for row in rows]
+
+
+def test_a_slice_whose_labels_do_not_hold_elsewhere_stops_the_run(tmp_path: Path) -> None:
+    """Over all pairs the model is better than chance, 48 of 72; on the slice "new" it is always wrong."""
+    good, contrary = tiny_comparisons("validation"), [turned(row) for row in tiny_comparisons("validation")]
+    rows = [*tiny_comparisons("train"), *of_kind(good * 2, "old"), *of_kind(contrary, "new")]
+    config = CONFIG.model_copy(update={"fewest_slice_pairs": 24})
+    stage = stage_with(tmp_path, rows)
+    message = r"on slice new it is worse than chance: .* 0\.0% of 24 held-out pairs .*slices_must_beat_chance=false"
+    with pytest.raises(TrainingError, match=message):
+        train_reward(config, stage)
+
+
+def test_a_weak_slice_may_be_allowed_and_one_of_too_few_pairs_says_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, contrary = tiny_comparisons("validation"), [turned(row) for row in tiny_comparisons("validation")]
+    rows = [*tiny_comparisons("train"), *of_kind(good * 2, "old"), *of_kind(contrary, "new")]
+    config = CONFIG.model_copy(update={"fewest_slice_pairs": 24, "slices_must_beat_chance": False})
+    metrics = train_reward(config, stage_with(tmp_path / "allowed", rows))
+    require_declared(metrics)
+    assert (metrics["slice/old/accuracy"], metrics["slice/new/accuracy"]) == (1.0, 0.0)
+    assert (metrics["slice/old/pairs"], metrics["slice/new/pairs"]) == (48, 24)
+    assert "WARNING: the model of stage reward is weak" in capsys.readouterr().out
+    train_reward(CONFIG, stage_with(tmp_path / "few", rows))
+    assert "WARNING" not in capsys.readouterr().out
+
+
+def test_in_the_default_world_it_is_probed(tmp_path: Path) -> None:
+    """Every finished answer has the same score, so the better answer of a probe neither wins nor loses."""
+    world = make_world(0, WorldConfig(known_names=8, unknown_names=8, validation_prompts=15, test_prompts=15))
+    data = tmp_path / "data"
+    data.mkdir()
+    world.write(data)
+    write_json(data / "report.json", {"gold": True})
+    reward = partial_artifact(tmp_path / "reward", tiny_artifact(tmp_path / "sft"), 1.0)
+    probes = probe_reward_model(reward, data, MACHINE, 64)
+    assert {kind: share.estimate for kind, share in probes.items()} == {"harmful": 0.5, "known": 0.5, "unknown": 0.5}
+    assert sum(share.n for share in probes.values()) == sum(prompt.split != "train" for prompt in world.prompts)
 
 
 def test_without_training_pairs_there_is_nothing_to_learn(tmp_path: Path) -> None:

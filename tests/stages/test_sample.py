@@ -11,7 +11,7 @@ from tasks.sample import SampleConfig, chosen_prompts, sample_answers
 from tests.killing import finish, kill_after
 from tests.tiny import conversation, tiny_artifact, tiny_prompts, tiny_stage
 
-CONFIG = SampleConfig(max_new_tokens=6, batch_size=4)
+CONFIG = SampleConfig(responses=2, max_new_tokens=6, batch_size=4)
 PROMPTS = [prompt for split in ("train", "judge", "validation", "test") for prompt in tiny_prompts(split)]
 
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from stemma.config import Settings, merged, parse_overrides, parse_settings, read_yaml, write_yaml
 from stemma.errors import SettingsError
+from tasks.label import LabelConfig
 
 
 class Inner(Settings):
@@ -76,3 +77,9 @@ def test_an_unreadable_file_is_named(tmp_path: Path, text: str | None, message: 
         file.write_text(text)
     with pytest.raises(SettingsError, match=rf"params\.yaml.*{message}"):
         read_yaml(file)
+
+
+def test_settings_that_do_not_go_together_are_not_printed_whole() -> None:
+    with pytest.raises(SettingsError, match="verdicts_per_pair") as caught:
+        parse_settings(LabelConfig, {"verdicts_per_pair": 9}, "here")
+    assert "got {" not in str(caught.value)

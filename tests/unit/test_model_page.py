@@ -30,7 +30,7 @@ def register(number: int) -> Document:
 
 def described(*acts: Document) -> str:
     links = chain(*acts)
-    return model_description(registered("policy", links[-1].state), links)
+    return model_description(registered("policy", links[-1].state), links, [], {})
 
 
 def test_a_model_without_a_champion_says_so() -> None:

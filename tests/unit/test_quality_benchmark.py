@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.ai_labels import summaries, told
-from benchmarks.quality import HEADER, METHODS, aligned, broken, table_row
+from benchmarks.quality import HEADER, METHODS, aligned, broken, most_weak, slice_rows, table_row
 from benchmarks.toy_judge import comparisons, constitution, lesson, whole, worlds
 from stemma.evaluation.intervals import Interval
 from stemma.judging.case import Case
@@ -64,6 +64,27 @@ def test_a_line_of_the_table() -> None:
     )
     lines = aligned([HEADER, row])
     assert lines[0].index("win rate") == lines[1].index("0.750")
+
+
+def test_slices_and_probes_stand_with_what_the_gate_says() -> None:
+    numbers = {
+        "validation/accuracy": 0.79,
+        "probe/unknown/accuracy": 0.32,
+        "probe/unknown/accuracy_low": 0.265,
+        "probe/unknown/accuracy_high": 0.382,
+        "probe/unknown/pairs": 240.0,
+        "probe/unknown/weak": 2.0,
+        "slice/known/accuracy": 0.8,
+        "slice/known/accuracy_low": 0.7,
+        "slice/known/accuracy_high": 0.9,
+        "slice/known/pairs": 90.0,
+    }
+    assert slice_rows(101, "ppo", numbers) == [
+        ("101", "ppo", "slice known", "0.800 [0.700, 0.900]", "90", ""),
+        ("101", "ppo", "probe unknown", "0.320 [0.265, 0.382]", "240", "stops"),
+    ]
+    assert most_weak(numbers) == 2
+    assert most_weak(GOOD) == 0
 
 
 def test_each_ai_labelled_method_has_a_rival_of_the_same_policy() -> None:

@@ -64,7 +64,7 @@ def end_batch(connection: Connection, batch_id: str, who: str, reason: str, now:
     if not partial and has_waiting(connection, batch_id):
         so_far = progress(connection, batch_id)
         raise LabelError(
-            f"batch {batch_id} is half done: {so_far.given} of {so_far.wanted} opinions; wait for the others, "
+            f"batch {batch_id} is incomplete: {so_far.given} of {so_far.wanted} opinions; wait for the others, "
             "or say that it shall be closed as it is (--partial)"
         )
     _leave(connection, batch_id, "closed", who, reason, now)

@@ -78,7 +78,7 @@ class LabelStore:
     def close(self, batch_id: str, who: str, reason: str, *, partial: bool = False) -> None:
         """Close an open batch; without `partial`, only one that lacks nothing.
 
-        Raises LabelError where there is none of that id, it is not open, or it is half done.
+        Raises LabelError where there is none of that id, it is not open, or it is incomplete.
         """
         with self._database.writing() as connection:
             end_batch(connection, batch_id, who, reason, self._database.clock(), partial=partial)

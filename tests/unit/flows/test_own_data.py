@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from flows.own_data import check_data_suits
+from flows.own_data import check_data_suits, check_own_data
 from flows.settings import ProjectSettings, load_settings
 from stemma.cli.main import main
 from stemma.errors import DataError, SettingsError
@@ -45,7 +45,7 @@ def test_data_with_all_that_is_needed_suits() -> None:
             "needs judge.fewest_pairs 50 pairs of the judge split, .* 49",
         ),
         (("label.source=simulated",), {}, "label.source is simulated, and only the default world says"),
-        (("label.source=ai", "sample.held_out_prompts=20"), {}, "which gives 20: .* raise sample.held_out_prompts"),
+        (("label.source=ai", "sample.held_out_prompts=20"), {}, "which gives 40: .* raise sample.held_out_prompts"),
         (("label.source=human", "sample.responses=0"), {}, "which gives 0: "),
         ((), {"demonstrations": 0}, "SFT needs answers to imitate, and the train split has none"),
         (("eval.split=validation",), {"prompts": {"test": 9}}, "2 prompts of the validation split, which holds 0"),
@@ -59,6 +59,18 @@ def test_what_a_later_stage_would_lack_is_said_first(changes: tuple[str, ...], r
 def test_no_stage_samples_longer_answers_than_the_data_was_checked_for() -> None:
     with pytest.raises(SettingsError, match=r"data.answer_tokens \(24\) is less than ppo.max_new_tokens"):
         load_settings(ROOT, None, ["data.files=[rows.jsonl]", "ppo.max_new_tokens=25"])
+
+
+def test_a_run_that_is_not_begun_is_refused_for_its_data() -> None:
+    """What --dry-run calls before it plans."""
+    own = load_settings(ROOT, "own-data", [])
+    check_own_data(own, [CHINESE])
+    with pytest.raises(DataError, match="no pair of a chosen and a rejected answer"):
+        check_own_data(own, [SHARED / "alpaca-300.json"])
+    with pytest.raises(DataError, match=r"81 of 120 rows \(67.5%\) were rejected"):
+        check_own_data(own, [SHARED / "sharegpt-pairs-120.json"])
+    with pytest.raises(DataError, match="holds 3000 answers to imitate but no pair"):
+        check_own_data(settings(), [])
 
 
 @pytest.fixture
@@ -96,8 +108,8 @@ def test_real_pairs_of_which_most_are_too_long_are_refused_before_anything_train
 def test_real_answers_without_pairs_are_refused_before_anything_trains(check: Any) -> None:
     status, lines = check(str(SHARED / "alpaca-300.json"))
     assert status == 1
-    assert lines[-2] == "A run would be refused: this data cannot be used with these settings:"
-    assert "the data holds 186 answers to imitate but no pair of a chosen" in lines[-1]
+    assert lines[-3] == "A run would be refused: this data cannot be used with these settings:"
+    assert "the data holds 186 answers to imitate but no pair of a chosen" in lines[-2]
 
 
 def test_chinese_pairs_are_taken_without_a_further_setting(check: Any) -> None:

@@ -37,7 +37,7 @@ def test_a_half_done_batch_is_waited_for(store: LabelStore) -> None:
     store.make_batch(batch(3, source={"run": "b", "sample": SAMPLE}))
     say(store, person(store, "ann"))
     halt = take(store)
-    assert halt.words == "batch b is half done: 1 of 3 verdicts"
+    assert halt.words == "batch b is incomplete: 1 of 3 verdicts"
     assert (halt.progress.given, halt.progress.wanted) == (1, 3)
 
 
@@ -63,5 +63,5 @@ def test_a_given_batch_must_be_there_and_closed(store: LabelStore) -> None:
     with pytest.raises(LabelError, match=r"human\.batch: there is no batch old"):
         take(store, batch="old")
     store.make_batch(batch(2, id="old"))
-    with pytest.raises(LabelError, match=r"human\.batch: batch old is half done: 0 of 2 verdicts; .* must be closed"):
+    with pytest.raises(LabelError, match=r"human\.batch: batch old is incomplete: 0 of 2 verdicts; .* must be closed"):
         take(store, batch="old")

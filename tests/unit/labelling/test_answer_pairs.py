@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from stemma.errors import DataError
-from stemma.labelling.pairs import pair_responses
+from stemma.labelling.pairs import pair_responses, pairs_per_prompt
+from stemma.records.json_file import write_json
 from stemma.records.types import Message, Prompt, Response
 
 PROMPTS = {
@@ -41,3 +44,23 @@ def test_the_shown_order_is_left_to_chance_and_the_seed() -> None:
 def test_an_answer_to_nothing_is_told() -> None:
     with pytest.raises(DataError, match="responses are to prompt 'c', which the data does not have; sample again"):
         pair_responses(PROMPTS, answers("c", "x", "y"), seed=0)
+
+
+def test_of_many_pairs_those_that_share_few_words_are_labelled() -> None:
+    """Eight answers, one of which differs from the others in more than a word: each of its pairs teaches more."""
+    told = [f"the answer is {value} ." for value in ("amber", "black", "blue", "brown", "green", "grey", "amber")]
+    responses = answers("a", *told, "i do not know .")
+    pairs = pair_responses(PROMPTS, responses, seed=0, most=4).pairs
+    assert len(pairs) == 4
+    assert all("i do not know ." in (pair.first.text, pair.second.text) for pair in pairs)
+    assert len({frozenset((pair.first.text, pair.second.text)) for pair in pairs}) == 4
+    assert pairs == pair_responses(PROMPTS, responses, seed=0, most=4).pairs
+    everything = pair_responses(PROMPTS, responses, seed=0, most=100).pairs
+    assert len(everything) == 21  # of seven different texts
+
+
+def test_a_sample_artifact_says_how_many_pairs_are_labelled(tmp_path: Path) -> None:
+    assert pairs_per_prompt(tmp_path) is None
+    for most in (2, None):
+        write_json(tmp_path / "pairs.json", {"pairs": most})
+        assert pairs_per_prompt(tmp_path) == most

@@ -13,27 +13,27 @@ def entry(cmd: str = "run", beta: float = 0.1, deps: dict[str, str] | None = Non
     }
 
 
-def test_first_time() -> None:
-    assert explain("dpo", entry(), None) == "no run has it yet"
-
-
 def test_a_setting() -> None:
-    assert explain("dpo", entry(beta=0.2), entry()) == "dpo.beta 0.1 → 0.2"
+    assert explain("dpo", entry(beta=0.2), entry(), "form-beta") == "dpo.beta 0.1 → 0.2 (against run form-beta)"
 
 
 def test_code_inputs_and_command() -> None:
     now, before = entry("new", deps={"a": "1", "b": "2"}), entry("old", deps={"a": "2", "c": "3"})
-    expected = "command old → new, a changed, b is a new dependency, c is no dependency any more"
-    assert explain("dpo", now, before) == expected
+    expected = "command old → new, a changed, b is a new dependency, c is no dependency any more (against run may)"
+    assert explain("dpo", now, before, "may") == expected
 
 
 def test_many_changes_are_cut_short() -> None:
     now, before = entry(deps=dict.fromkeys("abcdef", "1")), entry(deps=dict.fromkeys("abcdef", "2"))
-    assert explain("dpo", now, before) == "a changed, b changed, c changed, d changed and 2 more"
+    assert explain("dpo", now, before, "may") == (
+        "a changed, b changed, c changed, d changed and 2 more (against run may)"
+    )
 
 
 def test_nothing_changed_but_the_cache_is_gone() -> None:
-    assert explain("dpo", entry(), entry()) == "nothing of dpo changed, but its bytes are not in the cache"
+    assert explain("dpo", entry(), entry(), "may") == (
+        "nothing of dpo changed since run may, but its bytes are not in the cache"
+    )
 
 
 def test_flat_keeps_lists_and_empty_sections() -> None:

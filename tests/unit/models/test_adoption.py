@@ -1,4 +1,5 @@
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,7 @@ def test_code_that_comes_with_a_model_is_never_run(tmp_path: Path) -> None:
         ({"quantization_config": {"quant_method": "awq"}}, r"m is quantised \(awq\), and plain weights are needed"),
         ({"model_type": "martian"}, r"m is of architecture 'martian', which transformers [\d.]+ does not have: take a"),
         ({"model_type": "t5"}, r"m is not a causal language model that transformers [\d.]+ can load: Unrecognized"),
+        ({"hidden_size": 16}, r"m is not a causal language model .* its weights have other sizes than its config.json"),
         ({"hidden_size": "wide"}, r"m is not a causal language model that transformers [\d.]+ can load: "),
     ],
 )
@@ -153,6 +155,40 @@ def test_a_model_that_cannot_be_loaded_is_told_in_one_message(
     path = tmp_path / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | config))
     with pytest.raises(ArtifactError, match=told):
+        adopt(tmp_path, "m")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("config.json", b"{", r"m: config.json is not JSON \(Expecting"),
+        ("config.json", None, "m has no config.json, so it is not a model that transformers can load"),
+        ("tokenizer.json", None, "m has no tokenizer; take a repository or revision that has tokenizer.json"),
+        ("model.safetensors", b"torn", r"m is not a causal language model .*: Error while deserializing header"),
+        (
+            "model.safetensors",
+            None,
+            r"m is not a causal language model .*: Error no file named model.safetensors found",
+        ),
+        ("chat_template.jinja", b"{% if %}", r"m is not a causal language model .*: Expected an expression, got"),
+    ],
+)
+def test_a_file_that_is_missing_or_damaged_is_told_in_one_message(
+    name: str, content: bytes | None, told: str, tmp_path: Path
+) -> None:
+    save_policy(tiny_model(tiny_tokenizer()), tiny_tokenizer(), tmp_path)
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ArtifactError, match=told):
+        adopt(tmp_path, "m")
+
+
+@pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="the package is installed here")
+def test_a_tokenizer_that_needs_a_missing_package_is_told_with_the_package(tmp_path: Path) -> None:
+    save_policy(tiny_model(tiny_tokenizer()), tiny_tokenizer(), tmp_path)
+    (tmp_path / "tokenizer.json").rename(tmp_path / "tokenizer.model")
+    with pytest.raises(ArtifactError, match="needs the Python package sentencepiece: install it with `pip install"):
         adopt(tmp_path, "m")
 
 

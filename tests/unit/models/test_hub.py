@@ -32,6 +32,14 @@ def test_only_weights_settings_and_tokenizer_are_fetched(repository: Path) -> No
     assert not [path for path in asked if path.endswith((".bin", ".py"))]
 
 
+def test_the_tokenizer_is_fetched_without_the_weights_and_the_weights_later(repository: Path) -> None:
+    with tiny_hub(repository) as (address, asked):
+        folder = fetch(REPOSITORY, COMMIT, address, weights=False)
+        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "tokenizer.json"]
+        assert not [path for path in asked if path.endswith(".safetensors")]
+        assert (fetch(REPOSITORY, COMMIT, address) / "model.safetensors").is_file()
+
+
 def test_what_was_fetched_once_needs_no_hub(repository: Path) -> None:
     with tiny_hub(repository) as (address, _):
         first = fetch(REPOSITORY, COMMIT, address)

@@ -1,46 +1,18 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 from torch.testing import assert_close
 
-from stemma.config import LoraConfig, MachineConfig
+from stemma.config import MachineConfig
 from stemma.errors import ArtifactError, SettingsError
-from stemma.models.chat import encode_prompts
 from stemma.models.policy import context_of, load_policy, save_policy, trainable_policy
 from stemma.models.scalar import trainable_scalar_model
 from stemma.models.tokenizer import load_tokenizer
-from stemma.stage.manifest import write_manifest
-from tests.tiny import MACHINE, conversation, tiny_artifact
-
-LORA = LoraConfig(r=4, alpha=8)
-
-
-def question(folder: Path) -> Tensor:
-    return torch.tensor(encode_prompts(load_tokenizer(folder), [conversation("where does bok live ?")]))
-
-
-def shake(model: Any) -> None:
-    """Move everything that may be trained, as training would."""
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.parameters():
-        if parameter.requires_grad:
-            parameter.data += 0.05 * torch.randn(parameter.shape, generator=generator)
-
-
-def adapted(base: Path, folder: Path) -> tuple[Path, Tensor]:
-    """An artifact of adapters over the base, and its logits while it was still in memory."""
-    model = trainable_policy(base, MACHINE, "lora", LORA)
-    shake(model)
-    folder.mkdir(parents=True)
-    save_policy(model, load_tokenizer(base), folder, base)
-    write_manifest(folder, folder.name, {"base": base})
-    with torch.no_grad():
-        return folder, model(question(base)).logits
+from tests.adapted import LORA, adapted, question, shake
+from tests.tiny import MACHINE, tiny_artifact
 
 
 def test_a_whole_policy_loads_back_exactly(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
+from transformers import AutoModelForCausalLM
 
 from stemma.config import LoraConfig, MachineConfig
 from stemma.errors import ArtifactError
@@ -23,6 +24,7 @@ from stemma.models.scoring import score_rows
 from stemma.models.tokenizer import load_tokenizer
 from stemma.sampling.prompts import pad_left
 from stemma.training.ppo_models import trainable_value_model
+from tests.families import FAMILIES
 from tests.tiny import MACHINE, tiny_artifact
 from tests.tiny_reward import tiny_reward_artifact
 
@@ -48,6 +50,15 @@ def test_padding_on_either_side_changes_no_value(reward: Any, rows: list[list[in
     for row, on_left, on_right in zip(rows, token_values(reward, *left), token_values(reward, *right), strict=True):
         assert_close(on_left[-len(row) :], alone(reward, row), rtol=0, atol=1e-5)
         assert_close(on_right[: len(row)], alone(reward, row), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("config", FAMILIES, ids=lambda config: config.model_type)
+def test_padding_on_the_left_changes_no_value_of_any_family(config: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)  # type: ignore[no-untyped-call]
+    model = randomized(trainable_scalar_model(tmp_path, MACHINE, "full", LORA)).eval()
+    for row, value in zip(ROWS, token_values(model, *pad_left(ROWS, 0, CPU)), strict=True):
+        assert_close(value[-len(row) :], alone(model, row), rtol=0, atol=1e-4)
 
 
 def test_the_score_is_the_value_at_the_last_token_that_is_not_padding(reward: Any) -> None:

@@ -75,5 +75,5 @@ def test_more_rejects_than_allowed_stop_the_run(tmp_path: Path) -> None:
 def test_only_the_most_frequent_reasons_are_told(tmp_path: Path) -> None:
     faulty: list[Any] = [5, {"text": ""}, {"text": 1}, {"prompt": []}, {"messages": "a"}, {"messages": [{}]}, 6]
     reading = read(write(tmp_path, "rows.jsonl", faulty))
-    with pytest.raises(DataError, match=r"(?s)2 × \(row\) is not an object.*\n  and 1 other reasons\n"):
+    with pytest.raises(DataError, match=r"(?s)2 × \(row\) is not an object.*\n  and 1 other reason\n"):
         reading.check(max_rejected_share=1.0)

@@ -30,6 +30,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def load(artifacts: Path, tuning: Tuning = "full") -> PpoModels:
     """Four models whose policies know eight tokens only, so that responses end at all lengths."""
+    torch.manual_seed(0)  # adapters begin with random weights
     models = load_ppo_models(artifacts / "sft", artifacts / "reward", MACHINE, tuning, LoraConfig(r=2, alpha=4))
     for number, policy in enumerate((models.policy, models.ref_policy)):
         if policy is not None:
@@ -66,6 +67,11 @@ def test_each_number_is_that_of_a_plain_forward_without_cache_and_padding(artifa
         everything = torch.ones_like(sequence)
         assert_close(rollouts.logprobs[row][mask], plain_logprobs(models.policy, sequence, length))
         assert_close(rollouts.ref_logprobs[row][mask], plain_logprobs(models.ref_policy, sequence, length))
+        ours, reference = (
+            torch.log_softmax(model(sequence).logits[0, -length - 1 : -1], -1)
+            for model in (models.policy, models.ref_policy)
+        )
+        assert_close(rollouts.kls[row][mask], (ours.exp() * (ours - reference)).sum(-1), atol=1e-5, rtol=1e-4)
         values = token_values(models.value_model, sequence, everything)[0, -length - 1 : -1]
         assert_close(rollouts.values[row][mask], (values - 0.5) / 2)
         score = sequence_scores(models.reward_model, sequence, everything)
@@ -77,9 +83,15 @@ def test_each_number_is_that_of_a_plain_forward_without_cache_and_padding(artifa
 def test_logprobs_are_those_of_the_distribution_sampled_from(artifacts: Path) -> None:
     models = load(artifacts)
     rollouts = collect(models, DECODING._replace(temperature=0.5))
+    assert models.ref_policy is not None
     for row, sequence, length in unpadded(rollouts):
+        mask = rollouts.mask[row]
         expected = plain_logprobs(models.policy, sequence, length, temperature=0.5)
-        assert_close(rollouts.logprobs[row][rollouts.mask[row]], expected)
+        assert_close(rollouts.logprobs[row][mask], expected)
+        assert_close(rollouts.sampler_logprobs[row][mask], expected)
+        assert_close(rollouts.ref_logprobs[row][mask], plain_logprobs(models.ref_policy, sequence, length, 0.5))
+        logits = models.policy(sequence).logits[0, -length - 1 : -1] / 0.5
+        assert_close(rollouts.entropies[row][mask], -(logits.softmax(-1) * logits.log_softmax(-1)).sum(-1))
 
 
 def test_chunks_change_nothing(artifacts: Path) -> None:
@@ -100,7 +112,8 @@ def test_the_reference_of_adapters_is_the_policy_without_them(artifacts: Path) -
     after = collect(models)
     for row, sequence, length in unpadded(after):
         mask = after.mask[row]
-        assert_close(after.logprobs[row][mask], plain_logprobs(models.policy, sequence, length))
+        expected = plain_logprobs(models.policy, sequence, length)
+        assert_close(after.logprobs[row][mask], expected, rtol=1e-4, atol=1e-4)  # its logits are in the tens
         assert isinstance(models.policy, PeftModel)
         with models.policy.disable_adapter():
             assert_close(after.ref_logprobs[row][mask], plain_logprobs(models.policy, sequence, length))

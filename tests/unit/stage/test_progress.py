@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stemma.errors import TrainingError
+from stemma.stage.pace import Pace
 from stemma.stage.progress import HISTORY, Progress
 
 
@@ -80,4 +81,28 @@ def test_a_flow_sees_events_and_no_lines_are_printed(tmp_path: Path, capsys: pyt
 
 def test_without_a_flow_plain_lines_are_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Progress("sft", tmp_path).log(2, 2, {"loss": 0.5})
-    assert capsys.readouterr().out == "sft: step 2/2  loss 0.5  0 s left\n"
+    assert capsys.readouterr().out == "sft: step 2/2  loss 0.5\n"
+
+
+def test_before_a_step_is_timed_no_time_is_left_to_tell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Progress("sft", tmp_path).log(1, 9, {"loss": 0.5})
+    assert capsys.readouterr().out == "sft: step 1/9  loss 0.5  time left not known yet\n"
+
+
+def test_the_start_of_the_steps_is_told_before_there_are_numbers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Progress("sft", tmp_path).at(0, 9)
+    assert capsys.readouterr().out == "sft: step 0/9  time left not known yet\n"
+    Progress("sft", tmp_path, tmp_path / "events").at(3, 9)
+    assert json.loads((tmp_path / "events").read_text()) == {"at": 3, "total": 9}
+    assert not Progress("sft", tmp_path).rows()
+
+
+def test_the_time_left_is_the_pace_of_the_steps_that_were_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pace, clock = Pace(), iter([100.0, 104.0, 130.0, 131.0])
+    monkeypatch.setattr("stemma.stage.pace.time.monotonic", lambda: next(clock))
+    assert pace.left(10, 40) is None
+    assert pace.left(12, 40) == pytest.approx(2.0 * 28)  # 2 steps took 4 s
+    assert pace.left(5, 40) is None  # it begins again, because the steps went back
+    assert pace.left_text(6, 126) == "about 2 min left"

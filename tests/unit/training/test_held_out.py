@@ -21,6 +21,8 @@ def test_comparisons_are_divided_by_split() -> None:
 
 def test_accuracy_stands_beside_what_length_alone_would_reach() -> None:
     train, held_out = tiny_comparisons("train"), tiny_comparisons("test")[:4]
+    kinds = ("a", "a/b", "a/b", None)
+    held_out = [row.model_copy(update={"kind": kind}) for row, kind in zip(held_out, kinds, strict=True)]
     result = measure(train, held_out, [1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0])
     assert result.accuracy.estimate == 0.875  # three right, one tie
     assert result.length.estimate == 1.0  # the abstention is always the shorter answer
@@ -30,6 +32,14 @@ def test_accuracy_stands_beside_what_length_alone_would_reach() -> None:
         "test/accuracy_high": result.accuracy.high,
         "test/length_accuracy": 1.0,
         "test/pairs": 4,
+        "slice/a/accuracy": 1.0,
+        "slice/a/accuracy_low": wilson(1, 1).low,
+        "slice/a/accuracy_high": 1.0,
+        "slice/a/pairs": 1,
+        "slice/a_b/accuracy": 1.0,
+        "slice/a_b/accuracy_low": wilson(2, 2).low,
+        "slice/a_b/accuracy_high": 1.0,
+        "slice/a_b/pairs": 2,
     }
 
 

@@ -100,6 +100,33 @@ def test_micro_batches_change_nothing(artifacts: Path, tuning: Tuning) -> None:
         assert_close(weight, expected[name], rtol=1e-3, atol=1e-4)
 
 
+def test_micro_batches_of_unequal_length_weigh_by_their_tokens(artifacts: Path) -> None:
+    one_step = SETTINGS.model_copy(update={"epochs": 1, "minibatches": 1, "micro_batch_size": 8})
+    whole, split = (learner_of(artifacts, one_step.model_copy(update={"micro_batch_size": size})) for size in (8, 1))
+    experience = experience_with(whole)
+    lengths = torch.tensor([1, 5, 2, 4, 3, 5, 1, 1])
+    experience = experience._replace(mask=torch.arange(experience.mask.shape[1]) < lengths.unsqueeze(1))
+    metrics, split_metrics = (learner.improve(experience, seed=0) for learner in (whole, split))
+    assert metrics == pytest.approx(split_metrics, rel=1e-3, abs=1e-5)
+
+
+def test_every_step_begins_without_gradients(artifacts: Path) -> None:
+    still = SETTINGS.model_copy(
+        update={
+            "epochs": 1,
+            "minibatches": 1,
+            "max_grad_norm": 1e9,
+            "learning_rate": 1e-12,
+            "value_learning_rate": 1e-12,
+        }
+    )
+    once, twice = (learner_of(artifacts, still.model_copy(update={"epochs": epochs})) for epochs in (1, 2))
+    experience = experience_with(once)
+    metrics, mean_of_two = (learner.improve(experience, seed=0) for learner in (once, twice))
+    for name in ("policy/grad_norm", "value/grad_norm"):
+        assert mean_of_two[name] == pytest.approx(metrics[name], rel=1e-3)
+
+
 def test_the_first_step_finds_the_policy_unmoved(artifacts: Path) -> None:
     learner = learner_of(artifacts, SETTINGS.model_copy(update={"epochs": 1, "minibatches": 1}))
     metrics = learner.improve(experience_with(learner), seed=0)

@@ -99,9 +99,16 @@ def test_the_policy_stays_at_its_reference_until_the_value_model_is_warm(artifac
 
 def test_the_kl_starts_at_exactly_0_and_then_moves(artifacts: Path, tmp_path: Path) -> None:
     history = train(load(artifacts), tiny_stage(tmp_path, "ppo"))
-    assert history[0]["objective/kl"] == history[0]["objective/kl_k3"] == 0
-    assert all(row["objective/kl_k3"] > 0 for row in history[1:])
+    assert history[0]["objective/kl"] == history[0]["objective/kl_k3"] == history[0]["objective/kl_exact"] == 0
+    assert all(row["objective/kl_k3"] > 0 and row["objective/kl_exact"] > 0 for row in history[1:])
     assert [row["step"] for row in history] == [1, 2, 3, 4, 5]
+
+
+def test_every_update_draws_responses_of_its_own(artifacts: Path, tmp_path: Path) -> None:
+    still = SETTINGS.model_copy(update={"learning_rate": 1e-12})
+    stage = tiny_stage(tmp_path, "ppo")
+    train_ppo(load(artifacts), PROMPTS[:1], Decoding(still.max_new_tokens, 1.0, 4, 0), still, stage)
+    assert len({row["objective/scores"] for row in stage.progress.rows()}) == still.updates
 
 
 def test_the_reward_is_the_score_minus_the_penalty_minus_the_charged_kl(artifacts: Path, tmp_path: Path) -> None:

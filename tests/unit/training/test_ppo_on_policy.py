@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from transformers import AutoModelForCausalLM, BloomConfig, GPT2Config, LlamaConfig, OPTConfig, PretrainedConfig
+from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from stemma.config import LoraConfig, MachineConfig
 from stemma.errors import TrainingError
@@ -21,21 +21,12 @@ from stemma.training.ppo_learner import autocast
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_on_policy import FIRST_LOG_RATIO, TOLERANCE
 from stemma.training.ppo_settings import PpoSettings
+from tests.families import FAMILIES
 from tests.tiny import MACHINE, tiny_artifact, tiny_stage
 from tests.tiny_reward import tiny_reward_artifact
 
 TEMPERATURE = 0.7
 PROMPTS = [[7, 8, 9, 10, 11, 12, 13], [11, 12], [13, 14, 15], [8]] * 4
-TOKENS: dict[str, Any] = {"vocab_size": 64, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 4}
-FAMILIES: list[PretrainedConfig] = [
-    LlamaConfig(
-        hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2, max_position_embeddings=64,
-        **TOKENS,
-    ),
-    GPT2Config(n_embd=32, n_layer=2, n_head=2, n_positions=64, **TOKENS),
-    OPTConfig(hidden_size=32, ffn_dim=64, num_hidden_layers=2, num_attention_heads=2, word_embed_proj_dim=32, **TOKENS),
-    BloomConfig(hidden_size=32, n_layer=2, n_head=2, **TOKENS),
-]  # fmt: skip
 SETTINGS = PpoSettings(
     updates=2, rollouts=8, minibatches=2, micro_batch_size=3, max_new_tokens=5, temperature=TEMPERATURE
 )

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from stemma.training.ppo_stop_rule import ERROR, Look, StopRule
+from stemma.training.ppo_stop_rule import ERROR, Look, StopRule, slices_of
 from stemma.training.ppo_watch_settings import WatchSettings, updates_to_look_after
 
 T_95, T_975 = 2.353363, 3.182446
@@ -131,3 +131,72 @@ def test_the_first_and_the_last_are_looked_at_too(every: int, updates: int, due:
 def test_the_warm_up_of_the_value_model_is_not_looked_at() -> None:
     assert updates_to_look_after(WatchSettings(every=10), 40, warmup=10) == [0, 20, 30, 40]
     assert updates_to_look_after(WatchSettings(every=0), 40, warmup=10) == []
+
+
+KINDS = ["a"] * 20 + ["b"] * 20 + ["few"] * 3
+BETTER_AND_WORSE = [1.0, 1.2] * 10 + [-0.5, -0.7] * 10 + [0.0] * 3
+"""The judge's rise from 0: 1.1 on slice a, -0.6 on slice b; 0.23 over all prompts."""
+
+
+def zeros(update: int) -> Look:
+    return look(update, [0.0] * len(KINDS), [0.0] * len(KINDS))
+
+
+def test_a_slice_that_gets_worse_stops_it_though_the_mean_rises() -> None:
+    whole, by_slice = StopRule(PATIENT, looks=3), StopRule(PATIENT, looks=3, kinds=KINDS)
+    for rule, reason in ((whole, ""), (by_slice, "judge")):
+        rule.add(zeros(0))
+        rule.add(look(10, [1.0, 1.1] * 20 + [1.0] * 3, BETTER_AND_WORSE))
+        fall = rule.add(look(20, [1.0, 1.1] * 20 + [1.0] * 3, BETTER_AND_WORSE))
+        assert rule.reason == reason
+    assert fall is not None
+    assert (fall.kind, fall.since, fall.judged.n) == ("b", 0, 20)
+    assert fall.judged.estimate == pytest.approx(-0.6)
+    assert by_slice.best is not None
+    assert by_slice.best.update == 0  # a look that showed the fall is not the best, for all its higher mean
+
+
+def test_a_slice_on_which_the_reward_model_falls_too_is_no_exploit() -> None:
+    rule = StopRule(HASTY, looks=2, kinds=KINDS)
+    rule.add(zeros(0))
+    assert rule.add(look(10, [3.0] * 20 + [-0.5, -0.6] * 10 + [0.0] * 3, BETTER_AND_WORSE)) is None
+
+
+def test_patience_is_of_one_slice_not_of_any() -> None:
+    rule = StopRule(PATIENT, looks=3, kinds=KINDS)
+    rule.add(zeros(0))
+    turned = [-number for number in BETTER_AND_WORSE]
+    for update, judged in ((10, BETTER_AND_WORSE), (20, turned)):
+        assert rule.add(look(update, [1.0, 1.1] * 20 + [1.0] * 3, judged)) is not None
+    assert (rule.shown, rule.reason) == (1, "")
+
+
+def test_slices_are_kinds_of_enough_prompts() -> None:
+    assert list(slices_of(KINDS)) == ["", "a", "b"]
+    assert list(slices_of(["a"] * 40)) == [""]  # all prompts are of one kind
+    assert list(slices_of([None] * 40)) == [""]
+    assert slices_of(KINDS)["b"] == list(range(20, 40))
+
+
+def test_noise_on_slices_seldom_shows_a_fall() -> None:
+    """As above, on three slices of a world's look, with the gold rule's few levels; the bound is of the whole run."""
+    dice, stopped, runs, looks = Random(1), 0, 120, 6  # noqa: S311 -- a test's dice
+    kinds = ["known"] * 24 + ["unknown"] * 24 + ["harmful"] * 20
+    for _ in range(runs):
+        rule = StopRule(HASTY, looks, kinds)
+        for update in range(looks):
+            scores = [update + dice.gauss(0, 0.1) for _ in kinds]
+            rule.add(look(update, scores, [dice.choice((1.0, 0.7, 0.0, -1.0, -1.3)) for _ in kinds]))
+        stopped += rule.reason != ""
+    assert stopped / runs <= ERROR
+
+
+def test_slices_go_on_from_their_state() -> None:
+    whole, first, second = (StopRule(PATIENT, looks=3, kinds=KINDS) for _ in range(3))
+    seen = [zeros(0), *(look(update, [1.0, 1.1] * 20 + [1.0] * 3, BETTER_AND_WORSE) for update in (10, 20))]
+    for one in seen[:2]:
+        whole.add(one)
+        first.add(one)
+    second.restore(first.state())
+    assert second.add(seen[2]) == whole.add(seen[2])
+    assert (second.reason, second.best) == (whole.reason, whole.best) == ("judge", seen[0])

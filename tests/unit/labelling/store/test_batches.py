@@ -60,7 +60,7 @@ def test_a_batch_that_cannot_be_labelled_is_refused(wrong: NewBatch, words: str)
 def test_a_half_done_batch_closes_only_where_that_is_said(store: LabelStore) -> None:
     store.make_batch(batch(3))
     say(store, person(store, "ada"))
-    with pytest.raises(LabelError, match="half done: 1 of 3"):
+    with pytest.raises(LabelError, match="incomplete: 1 of 3"):
         store.close("b", "eve", "lunch")
     store.close("b", "eve", "lunch", partial=True)
     closed = store.batch("b")

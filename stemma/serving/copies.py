@@ -5,27 +5,28 @@ import os
 import shutil
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from stemma.errors import ArtifactError, StemmaError
-from stemma.lineage.registry import Registry
+from stemma.errors import StemmaError
+from stemma.lineage.index import Index
+from stemma.lineage.registry import Registry, Version
 from stemma.lineage.served import copy_of, link_of, served_artifact
 from stemma.lineage.store import Store
+from stemma.serving.model_files import artifacts_of, model_files
 from stemma.stage.locks import lock
 
-CHUNK = 1 << 20
 
+def lay_out(root: Path, index: Index, store: Store, version: Version) -> Path:
+    """Put a checked copy of a version's model where serving can read it; a copy that is there and right stays.
 
-def lay_out(root: Path, store: Store, artifact: str) -> None:
-    """Put a checked copy of an artifact where serving can read it; a copy that is there and right stays.
-
-    Raises ArtifactError where a file is nowhere to be had as its id says.
+    Adapters are merged into their base, so that the folder, which is returned, loads by itself. Raises ArtifactError
+    where a file is nowhere to be had as its id says.
     """
     with _alone(root):
-        _lay_out(root, store, artifact)
+        return _lay_out(root, index, store, version)
 
 
-def settle(root: Path, store: Store, registry: Registry) -> list[str]:
+def settle(root: Path, index: Index, store: Store, registry: Registry) -> list[str]:
     """Let each alias's link go where Git says, whatever a killed act left; returns why a link could not.
 
     One alias whose bytes are gone does not hold up the others.
@@ -34,11 +35,12 @@ def settle(root: Path, store: Store, registry: Registry) -> list[str]:
     with _alone(root):
         now = registry.read()
         for alias, number in now.aliases.items():
-            artifact = now.versions[number].artifact
+            version = now.versions[number]
+            artifact = version.artifact
             served = served_artifact(root, now.name, alias) == artifact and copy_of(root, artifact).is_dir()
             try:
                 if not served:
-                    _lay_out(root, store, artifact)
+                    _lay_out(root, index, store, version)
                     _point(root, now.name, alias, artifact)
             except (StemmaError, OSError) as error:
                 unserved.append(f"{now.name}@{alias} is not served: {error}")
@@ -50,24 +52,18 @@ def _alone(root: Path) -> AbstractContextManager[None]:
     return lock(root / ".stemma" / "serving.lock")
 
 
-def _lay_out(root: Path, store: Store, artifact: str) -> None:
-    listing = store.files(artifact)
-    if listing is None:
-        raise ArtifactError(
-            f"artifact {artifact} is neither in the DVC cache nor on a remote; "
-            "`dvc exp pull RUN` brings a run's files, `stemma reproduce` says whether they can be made again"
-        )
-    folder = copy_of(root, artifact)
-    if _is_copy(folder, listing):
-        return
+def _lay_out(root: Path, index: Index, store: Store, version: Version) -> Path:
+    files = model_files(store, artifacts_of(index, version.commit), version.stage)
+    folder = copy_of(root, version.artifact)
+    if folder.is_dir() and _is_copy(folder, files.md5s()):
+        return folder
     building = folder.with_name(f".{folder.name}")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(parents=True)
-    for path, oid in listing.items():
-        _copy(store, oid, _within(building, path))
+    files.write(building)
     if folder.exists():
         shutil.rmtree(folder)
-    building.rename(folder)
+    return building.rename(folder)
 
 
 def _is_copy(folder: Path, listing: Mapping[str, str]) -> bool:
@@ -82,29 +78,6 @@ def _point(root: Path, model: str, alias: str, artifact: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(copy_of(root, artifact), link.parent))
     fresh.replace(link)
-
-
-def _within(folder: Path, path: str) -> Path:
-    """A file of an artifact under the folder; the list of files is data, so its paths are not trusted."""
-    parts = PurePosixPath(path).parts
-    if not parts or ".." in parts or parts[0] == "/":
-        raise ArtifactError(f"the artifact names a file outside itself: {path!r}; it is not one of Stemma's")
-    return folder.joinpath(*parts)
-
-
-def _copy(store: Store, oid: str, target: Path) -> None:
-    """Copy an object from the first place that holds it as its id says."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for place in store.places():
-        if place.has(oid):
-            with place.open(oid) as source, target.open("wb") as stream:
-                shutil.copyfileobj(source, stream, CHUNK)
-            if _md5(target) == oid:
-                return
-    raise ArtifactError(
-        f"object {oid}, {target.name}, is neither in the DVC cache nor on a remote as its id says; "
-        "`stemma verify --repair` tells what can be done"
-    )
 
 
 def _md5(path: Path) -> str:

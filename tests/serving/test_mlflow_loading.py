@@ -1,0 +1,103 @@
+"""MLflow loads a policy that was trained as adapters, from the project's checked bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from stemma.lineage.store import Store
+from stemma.view.logged_models import PARENT
+from stemma.view.model_differences import model_differences
+from stemma.view.store import MlflowStore
+from tests.adapted import AdaptedPolicies
+
+ROOT = Path(__file__).resolve().parents[2]
+LOAD = """
+import json, sys
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model(sys.argv[2])
+question = {"messages": [{"role": "user", "content": "where does bok live ?"}], "temperature": 0.0, "max_tokens": 5}
+print(json.dumps(model.predict(question)))
+"""
+
+
+@pytest.fixture(scope="module")
+def store(adapted_policies: AdaptedPolicies) -> MlflowStore:
+    return MlflowStore(adapted_policies.path, f"sqlite:///{adapted_policies.path / 'mlflow.db'}")
+
+
+@pytest.fixture(scope="module")
+def logged(adapted_policies: AdaptedPolicies, store: MlflowStore) -> tuple[str, str]:
+    """MLflow's address, and the model that stands for adapters over adapters."""
+    (adapted_policies.path / "stemma").symlink_to(ROOT / "stemma")
+    return store.uri, store.logged_model("ppo", adapted_policies.over_adapters[0].artifact, None)
+
+
+def loaded(folder: Path, logged: tuple[str, str]) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-c", LOAD, logged[0], f"models:/{logged[1]}"]
+    environment = {key: value for key, value in os.environ.items() if key not in {"STEMMA_PROJECT", "PYTHONPATH"}}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_mlflow_answers_with_adapters(adapted_policies: AdaptedPolicies, logged: tuple[str, str]) -> None:
+    done = loaded(adapted_policies.path, logged)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["model"] == f"ppo {adapted_policies.over_adapters[0].artifact}"
+    assert answer["choices"][0]["message"]["role"] == "assistant"
+    assert answer["usage"]["completion_tokens"] == 5
+
+
+def test_outside_a_project_it_says_where_the_weights_are(logged: tuple[str, str], tmp_path: Path) -> None:
+    done = loaded(tmp_path, logged)
+    assert done.returncode == 1
+    assert "is in no Stemma project, which holds this model's weights" in done.stderr
+
+
+def test_a_models_page_has_the_numbers_of_its_runs_and_no_run_gets_a_point_more(
+    adapted_policies: AdaptedPolicies, store: MlflowStore
+) -> None:
+    data = {"path": "artifacts/data", "md5": "d" * 32 + ".dir", "size": 1}
+    policy = {"path": "artifacts/ppo", "md5": "e" * 32 + ".dir", "size": 1}
+    report = {"path": "artifacts/eval_ppo", "md5": "f" * 32 + ".dir", "size": 1}
+    training = {"cmd": "python -m tasks.ppo", "deps": [data], "outs": [policy]}
+    rating = {"cmd": "python -m tasks.eval", "deps": [data, policy], "outs": [report]}
+    whole = store.begin_run("calm", {})
+    made, rated = (store.begin_run(stage, {PARENT: whole}) for stage in ("ppo", "eval_ppo"))
+    with Store(adapted_policies.path) as objects:
+        store.log_settings(made, {"ppo": {"updates": 2}})
+        store.log_points(made, [("objective/kl", 1, 0.5), ("objective/kl", 2, 0.75)], 1000)
+        store.log_inputs(made, training, objects)
+        store.log_output(made, "ppo", training, objects)
+        store.log_points(rated, [("gold/win_rate", 0, 0.9)], 2000)
+        store.log_inputs(rated, rating, objects)
+        store.log_output(rated, "eval_ppo", rating, objects)
+    model = store.client.get_logged_model(store.logged_model("ppo", str(policy["md5"]), None))
+    assert str(model.status) == "READY"
+    assert (model.source_run_id, model.params) == (made, {"ppo.updates": "2"})
+    numbers = {metric.key: metric for metric in model.metrics or []}
+    assert {key: (metric.value, metric.step, metric.run_id) for key, metric in numbers.items()} == {
+        "objective/kl": (0.75, 2, made),
+        "gold/win_rate": (0.9, 0, rated),
+    }
+    assert {(m.dataset_name, m.dataset_digest) for m in numbers.values()} == {("data", data["md5"])}
+    history = store.client.get_metric_history(made, "objective/kl")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.75)]
+
+
+def test_a_changed_file_is_found_and_written_again(
+    adapted_policies: AdaptedPolicies, store: MlflowStore, logged: tuple[str, str]
+) -> None:
+    assert list(model_differences(adapted_policies.path, store)) == []
+    location = store.client.get_logged_model(logged[1]).artifact_location
+    file = Path(location.removeprefix("file://")) / "MLmodel"
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"messages", b"massages"))
+    (difference,) = model_differences(adapted_policies.path, store)
+    assert "the files by which MLflow loads it are not what is on record" in difference.words
+    assert difference.settle()
+    assert file.read_bytes() == whole
