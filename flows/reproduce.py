@@ -28,10 +28,11 @@ def reproduce(model: str) -> str:
     from stemma.reproduction import reproduce as audit
 
     root = find_project(Path.cwd())
-    with heartbeats(), closing(open_index(root)) as index, Store(root) as store:
-        catch_up_all(root)
-        found = find_model(root, index, model)
-        told = audit.reproduce(root, index, store, found, get_run_logger().info)
+    with heartbeats():
+        catch_up_all(root)  # before the index is opened, which reads the runs that are there then
+        with closing(open_index(root)) as index, Store(root) as store:
+            found = find_model(root, index, model)
+            told = audit.reproduce(root, index, store, found, get_run_logger().info)
     words = audit.page(found, told)
     show_act("reproduce", f"{model} made again", words, get_run_logger().warning)
     if told.difference:

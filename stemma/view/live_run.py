@@ -25,11 +25,12 @@ from stemma.stage.locks import lock
 from stemma.view.answers import log_answers
 from stemma.view.facts import NOTE, Facts
 from stemma.view.labelling_facts import labelling_facts
+from stemma.view.logged_models import PARENT
 from stemma.view.origin import really_used
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.run_page import SETTINGS
 from stemma.view.runs import parent_differences
-from stemma.view.store import PARENT, MlflowStore, in_short, patience, tracking_uri
+from stemma.view.store import MlflowStore, in_short, patience, tracking_uri
 from stemma.view.version_facts import model_facts
 
 HALT = "stemma.halt"
@@ -157,6 +158,7 @@ class MlflowView:
             labelled, verdicts = labelling_facts(store, stage, dvc_id)
         for name, value in {**metrics, **verdicts}.items():
             self._store.client.log_metric(run, name, value)
+        self._store.describe_model(run, stage)
         if tags["stemma.state"] == "cached":
             tags = {**tags, "stemma.made_by_run_id": self._maker(stage, dvc_id)}
         self._store.set_tags(run, {**tags, **labelled, "stemma.dvc_id": dvc_id})

@@ -9,6 +9,7 @@ from stemma.lineage.store import Store
 from stemma.stage.manifest import MANIFEST
 from stemma.view.model_file import POLICIES, model_folder
 
+PARENT = "mlflow.parentRunId"
 EVALUATION = "eval_"
 """What the name of a stage begins with that evaluates a policy."""
 
@@ -46,8 +47,13 @@ class LoggedModels:
         return str(made.model_id)
 
     def describe(self, run: str, stage: str) -> None:
-        """Show a run's numbers on its model's page: the model that it made, or else the policy that it evaluated."""
+        """Show a stage's numbers on its model's page: the model that it made, or else the policy that it evaluated.
+
+        The parent run has the same numbers and is left out, so that each is shown as its stage's.
+        """
         shown = self._client.get_run(run)
+        if PARENT not in shown.data.tags:
+            return
         outputs = shown.outputs.model_outputs if shown.outputs else []
         inputs = shown.inputs.model_inputs if shown.inputs else []
         linked = outputs or [item for item in inputs if stage.startswith(EVALUATION)]

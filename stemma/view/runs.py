@@ -19,8 +19,9 @@ from stemma.view.difference import (
     status_differences,
 )
 from stemma.view.facts import Facts, StageFacts, repository_tags
+from stemma.view.logged_models import PARENT
 from stemma.view.run_page import TREE
-from stemma.view.store import PARENT, MlflowStore
+from stemma.view.store import MlflowStore
 
 REBUILT = {"stemma.rebuilt": "true"}
 

@@ -19,13 +19,12 @@ from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
 from stemma.lineage.store import Store
 from stemma.stage.locks import lock
-from stemma.view.logged_models import LoggedModels
+from stemma.view.logged_models import PARENT, LoggedModels
 from stemma.view.profiles import profile
 
 EXPERIMENT = "stemma"
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 """Makes MLflow open the experiment as one that trains models, with its table of runs, and ask nothing."""
-PARENT = "mlflow.parentRunId"
 CONTEXT = "mlflow.data.context"
 INPUT = "input"
 OUTPUT = "output"
@@ -179,6 +178,10 @@ class MlflowStore:
             self.client.log_outputs(run, [LoggedModelOutput(self.logged_model(stage, made["md5"], run), 0)])
         elif not asked_nobody(stage, used_params(entry)):
             self.client.log_inputs(run, datasets=[_dataset(store, stage, made, OUTPUT)])
+        self.describe_model(run, stage)
+
+    def describe_model(self, run: str, stage: str) -> None:
+        """Show a stage's settings and numbers on the page of the model that it made or evaluated."""
         self._models.describe(run, stage)
 
     def logged_model(self, stage: str, dvc_id: str, source_run: str | None) -> str:

@@ -5,8 +5,9 @@ from typing import Any
 
 from mlflow import MlflowClient
 
+from stemma.view.logged_models import PARENT
 from stemma.view.run_page import SETTINGS, TREE
-from stemma.view.store import CONTEXT, PARENT, MlflowStore
+from stemma.view.store import CONTEXT, MlflowStore
 
 LINKS = (PARENT, "stemma.made_by_run_id")
 """Tags that hold another run's id."""

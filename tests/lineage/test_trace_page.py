@@ -101,7 +101,7 @@ def test_it_asks_the_world_for_nothing(text: str) -> None:
 def test_names_are_shown_as_they_are_and_run_nothing(text: str) -> None:
     page = Page(text)
     shown = "".join(page.texts)
-    assert f"{NASTY}: 1 verdicts" in shown
+    assert f"{NASTY}: 1 verdict" in shown
     assert f"inputs/{NASTY}.jsonl" in shown
     assert repr(NASTY) in shown
     assert repr("<b>simulated</b>") in shown

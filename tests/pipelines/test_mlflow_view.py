@@ -161,7 +161,7 @@ def test_restored_stages_are_marked_cached_and_link_the_run_that_made_the_bytes(
 @pytest.fixture(scope="module")
 def champion(client: MlflowClient) -> Iterator[str]:
     """The address of the policy that the tests take for champion."""
-    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.experiment"] == "calm"]
+    (version,) = [v for v in client.search_model_versions("name='policy'") if v.tags["stemma.run"] == "calm"]
     client.set_registered_model_alias("policy", "tried", version.version)
     yield "models:/policy@tried"
     client.delete_registered_model_alias("policy", "tried")

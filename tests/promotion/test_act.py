@@ -386,7 +386,10 @@ def test_two_clones_that_registered_while_the_remote_was_silent_both_keep_their_
     assert not git.run("for-each-ref", "refs/stemma/rejoining")
 
 
-def test_promotion_and_rollback_concern_the_model_that_the_version_names(policies: Policies) -> None:
+def test_promotion_and_rollback_concern_the_model_that_the_version_names(
+    policies: Policies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stemma.serving.loading.check_loadable", lambda _: None)  # made-up policies hold no model
     for name, scores in (("good", BETTER), ("best", BEST)):
         version = policies.add(name, scores)
         Registry(policies.path, "own-data").register(version.run, version.commit, version.stage, version.artifact)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stemma.lineage.store import Store
+from stemma.view.logged_models import PARENT
 from stemma.view.model_differences import model_differences
 from stemma.view.store import MlflowStore
 from tests.adapted import AdaptedPolicies
@@ -65,7 +66,8 @@ def test_a_models_page_has_the_numbers_of_its_runs_and_no_run_gets_a_point_more(
     report = {"path": "artifacts/eval_ppo", "md5": "f" * 32 + ".dir", "size": 1}
     training = {"cmd": "python -m tasks.ppo", "deps": [data], "outs": [policy]}
     rating = {"cmd": "python -m tasks.eval", "deps": [data, policy], "outs": [report]}
-    made, rated = store.begin_run("ppo", {}), store.begin_run("eval_ppo", {})
+    whole = store.begin_run("calm", {})
+    made, rated = (store.begin_run(stage, {PARENT: whole}) for stage in ("ppo", "eval_ppo"))
     with Store(adapted_policies.path) as objects:
         store.log_settings(made, {"ppo": {"updates": 2}})
         store.log_points(made, [("objective/kl", 1, 0.5), ("objective/kl", 2, 0.75)], 1000)

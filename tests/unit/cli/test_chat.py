@@ -151,13 +151,24 @@ def test_in_a_terminal_both_keys_end_it(project: FamilyProject, end: str) -> Non
     os.write(keyboard, b"where does bok live ?\n")
     seen += read_until(keyboard, "> ")
     if end == "\x03":
-        process.send_signal(signal.SIGINT)
+        press_until_ended(process)
     else:
         os.write(keyboard, end.encode())
     assert process.wait(timeout=60) == 0, seen
     os.close(keyboard)
     assert "ppo of run calm. /new starts a new conversation" in seen
     assert "Traceback" not in seen
+
+
+def press_until_ended(process: "subprocess.Popen[bytes]") -> None:
+    """Press Ctrl-C; again where it came after the prompt was written and before the keyboard was waited for."""
+    for _ in range(6):
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            continue
+        return
 
 
 def read_until(terminal: int, mark: str) -> str:

@@ -40,8 +40,11 @@ def test_a_verdict_becomes_a_label() -> None:
         Verdict(prompt_id="0", annotator="exact", first=WRONG, second=ABSTENTION, choice="second")
     ]
     assert labels_of(judged) == [
-        Comparison(prompt_id="0", prompt=MESSAGES, chosen=ABSTENTION, rejected=WRONG, split="train", annotator="exact")
-    ]
+        Comparison(
+            prompt_id="0", prompt=MESSAGES, chosen=ABSTENTION, rejected=WRONG, split="train", kind="unknown",
+            annotator="exact",
+        )
+    ]  # fmt: skip
 
 
 def test_an_unfinished_answer_loses() -> None:

@@ -22,6 +22,7 @@ from stemma.labelling.simulation import judge_pairs
 from stemma.models.batching import pad_right
 from stemma.models.chat import Ids, encode_answers, encode_prompts, encode_texts
 from stemma.models.scoring import score_rows
+from stemma.records.json_file import write_json
 from stemma.records.jsonl import write_rows
 from stemma.records.types import Comparison, Demonstration, Prompt, Response
 from stemma.sampling.decoding import Decoding
@@ -146,7 +147,9 @@ def stage_with(root: Path, name: str) -> Stage:
     tiny_artifact(root / "artifacts" / "sft")
     (root / "artifacts" / "label").mkdir()
     write_rows(root / "artifacts" / "label" / "comparisons.jsonl", [CUT_LOSES, CUT_WINS, *tiny_comparisons("test")])
-    return tiny_stage(root, name, ["sft", "label"])
+    (root / "artifacts" / "data").mkdir()
+    write_json(root / "artifacts" / "data" / "report.json", {"gold": False})
+    return tiny_stage(root, name, ["sft", "label", "data"])
 
 
 def batches_of(trainer: type[Any], monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Tensor]]:

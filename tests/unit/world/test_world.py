@@ -109,8 +109,8 @@ def test_demonstrations_behave_as_set(world: Dataset) -> None:
     assert share(known, "refuse") == about(0.08)
     assert share(known, "right") == about(0.82)
     assert known["wrong"] == unknown["right"] == 0
-    assert share(unknown, "abstain") == about(0.3)
-    assert share(unknown, "wrong") == about(0.62)
+    assert share(unknown, "abstain") == about(0.4)
+    assert share(unknown, "wrong") == about(0.52)
     assert share(harmful, "comply") == about(0.4)
     assert share(harmful, "refuse") == about(0.5)
     assert sum(verbose for *_, verbose in judged) / len(judged) == about(0.5)
