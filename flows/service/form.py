@@ -1,4 +1,4 @@
-"""The form of a training flow in Prefect's UI: the method's own sections first and open, then data and the others, closed.
+"""The form of a training flow in Prefect's UI: the method's own sections first (open), then data and the rest (closed).
 
 The form asks for the sections of params.yaml under the names that they have there; only their order, their titles and
 what is open at first are of the form. A closed section is empty: the run takes it from the profile or params.yaml
