@@ -1,4 +1,4 @@
-"""The form of a training flow in Prefect's UI: the method's own sections first and open, the others closed.
+"""The form of a training flow in Prefect's UI: the method's own sections first (open), then data and the rest (closed).
 
 The form asks for the sections of params.yaml under the names that they have there; only their order, their titles and
 what is open at first are of the form. A closed section is empty: the run takes it from the profile or params.yaml
@@ -18,12 +18,12 @@ from flows.service.fitting import settings_of
 from flows.settings import FlowSettings, ProjectSettings, profiles, stage_values
 
 TITLES = {
+    "data": "Data",
     "round": "Round of retraining",
     "ppo": "PPO",
     "dpo": "DPO",
     "reward": "Reward model",
     "ai_label": "AI judges",
-    "data": "Data",
     "base": "Base model",
     "sft": "Supervised fine-tuning (SFT)",
     "sample": "Sampled responses",

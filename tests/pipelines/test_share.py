@@ -64,9 +64,8 @@ def test_another_clone_gets_what_the_demo_made(
     subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
 
     def filled(block: str) -> str:
-        for word, value in (("GIT_URL", bare), ("DVC_URL", tmp_path / "store"), ("RUN", run)):
-            block = re.sub(rf"\b{word}\b", str(value), block)
-        return block.replace("another", str(tmp_path / "another"))
+        values = {"GIT_URL": bare, "DVC_URL": tmp_path / "store", "RUN": run, "another": tmp_path / "another"}
+        return re.sub(rf"\b({'|'.join(values)})\b", lambda found: str(values[found[1]]), block)
 
     first, second = map(filled, blocks())
     assert INSTALL in second

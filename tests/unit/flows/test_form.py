@@ -44,12 +44,12 @@ def fields_of(schema: dict[str, Any], flow: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_the_form_holds_the_sections_of_params_yaml_the_methods_own_first(root: Path, flow: Any) -> None:
+def test_the_form_holds_the_sections_of_params_yaml_the_methods_own_first_then_data(root: Path, flow: Any) -> None:
     schema = form_schema(root, flow, load_settings(root, None, []))
     fields = fields_of(schema, flow)
     assert set(fields) == set(type(flow.fn.__defaults__[0]).model_fields)
     ordered = sorted(fields, key=lambda name: fields[name]["position"])
-    assert tuple(ordered[: len(OPEN[flow.name])]) == OPEN[flow.name]
+    assert tuple(ordered[: len(OPEN[flow.name]) + 1]) == (*OPEN[flow.name], "data")
     assert {name for name, field in fields.items() if "anyOf" not in field} == {*OPEN[flow.name], "seed"}
     assert [fields[name]["title"] for name in ordered] == [TITLES[name] for name in ordered]
     assert schema["properties"]["profile"]["enum"] == ["", "big"]
