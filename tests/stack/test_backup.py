@@ -73,12 +73,13 @@ def in_mlflow(stack: Stack) -> tuple[set[str], dict[str, dict[str, str]]]:
 
 
 def is_right(project: Project, stack: Stack) -> None:
-    """The champion verifies with its remotes, and MLflow holds the tree of its version."""
+    """The champion verifies with its remotes, and MLflow holds the tree of its run."""
     assert "every byte and every record is right" in stemma(project, "verify", "policy@champion", "--remote")
     client = MlflowClient(stack.mlflow_url)
     version = client.get_model_version_by_alias("policy", "champion")
     assert version.run_id is not None
-    assert "lineage/tree.html" in [file.path for file in client.list_artifacts(version.run_id, "lineage")]
+    parent = client.get_run(version.run_id).data.tags["mlflow.parentRunId"]
+    assert "lineage/tree.html" in [file.path for file in client.list_artifacts(parent, "lineage")]
 
 
 def test_everything_is_lost_and_comes_back(stack: Stack, tmp_path: Path) -> None:
