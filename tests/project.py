@@ -57,7 +57,7 @@ class Project:
         """Start a flow, and `kill -9` it once the stage has logged its third step; return what was printed."""
         process = self.start(flow, name)
         events = self.path / ".stemma" / "logs" / name / f"{stage}.jsonl"
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not (events.exists() and events.read_text().count('"step"') >= 3):
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < deadline, f"{stage} never began"
