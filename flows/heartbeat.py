@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,20 @@ def heartbeats(beat: float = SECONDS_BETWEEN_BEATS) -> Iterator[None]:
     process = subprocess.Popen([sys.executable, "-I", str(PROGRAM)], stdin=reading, start_new_session=True)
     os.close(reading)
     try:
-        os.write(writing, json.dumps(_settings(beat)).encode() + b"\n")
+        with suppress(BrokenPipeError):  # a helper that died at once is no reason to fail the run
+            os.write(writing, json.dumps(_settings(beat)).encode() + b"\n")
         yield
     finally:
         os.close(writing)
-        process.terminate()
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
         process.wait(SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _settings(beat: float) -> dict[str, Any]:

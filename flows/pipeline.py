@@ -36,7 +36,7 @@ from flows.round import Round, take_inputs
 from flows.settings import FlowSettings, ProjectSettings, stage_values
 from flows.stage_run import StageRunner
 from flows.termination import ending_soon_on_sigterm
-from stemma.errors import WorkspaceError
+from stemma.errors import StemmaError
 from stemma.lineage.dvc import Pipeline
 from stemma.lineage.environment import stage_environment
 from stemma.lineage.forgotten import taints
@@ -219,7 +219,7 @@ class _FlowRun:
             self.runner.exchange.settle()
         try:
             say(push_run(root, find_run(root, name)).words())
-        except WorkspaceError as error:
+        except StemmaError as error:
             say(f"not pushed, run `stemma push {name}` later: {error}")
 
     def _register(self) -> str:

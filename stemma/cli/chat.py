@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stemma.cli.page import Commands, print_page
 from stemma.errors import DataError, SettingsError, WorkspaceError
 from stemma.lineage.git import find_project
+from stemma.records.answer_examples import readable
 
 if TYPE_CHECKING:
     from stemma.config import MachineConfig
@@ -152,7 +153,7 @@ def _machine() -> "MachineConfig":
 def _answer_once(dialogues: Dialogues, prompt: str, decoding: "Decoding") -> int:
     if not prompt:
         raise SettingsError("there is no question on standard input; write one, or give --prompt")
-    answers = {title: _readable(dialogue.answer(prompt, decoding).text) for title, dialogue in dialogues.items()}
+    answers = {title: readable(dialogue.answer(prompt, decoding).text) for title, dialogue in dialogues.items()}
     if len(answers) == 1:
         return print_page(next(iter(answers.values())))
     return print_page("\n".join(f"{title}\n  {text}" for title, text in answers.items()))
@@ -177,7 +178,7 @@ def _answer_all(dialogues: Dialogues, question: str, decoding: "Decoding") -> No
         who = f"{title}: " if len(dialogues) > 1 else ""
         answer = dialogue.answer(question, decoding)
         cut = "" if answer.finished else "  (cut at the length limit)"
-        print_page(f"{who}{_readable(answer.text) or '(nothing)'}{cut}")
+        print_page(f"{who}{readable(answer.text) or '(nothing)'}{cut}")
 
 
 def _ask() -> str | None:
@@ -189,10 +190,3 @@ def _ask() -> str | None:
     except EOFError:
         print_page("")
         return None
-
-
-def _readable(text: str) -> str:
-    """A model's text without what would steer the terminal."""
-    return "".join(
-        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
-    )

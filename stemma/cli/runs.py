@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from stemma.cli.page import Commands, print_page
+from stemma.errors import StemmaError
 from stemma.lineage.git import find_project
 from stemma.records.counting import counted
 
@@ -58,9 +59,16 @@ def _push(options: argparse.Namespace) -> int:
 
     root = find_project(Path.cwd())
     runs = [find_run(root, name) for name in options.runs] or list(reversed(list_runs(root)))
+    failed = 0
     for run in runs:
-        print_page(f"{run.name}: {push_run(root, run).words()}")
-    return 0
+        try:
+            print_page(f"{run.name}: {push_run(root, run).words()}")
+        except StemmaError as error:
+            if len(runs) == 1:
+                raise
+            failed += 1
+            print_page(f"{run.name}: not pushed: {error}")
+    return 1 if failed else 0
 
 
 def _pull(options: argparse.Namespace) -> int:

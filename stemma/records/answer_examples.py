@@ -106,8 +106,15 @@ def _scored(answer: ScoredAnswer) -> str:
     return f"{_short(answer.text) or '(nothing)'}{cut}  [{outcome}{answer.score:+.2f}]"
 
 
+def readable(text: str) -> str:
+    """A model's text without what would steer a terminal."""
+    return "".join(
+        letter if letter.isprintable() or letter in "\n\t" else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
 def _short(text: str) -> str:
-    return shorten(text, LONGEST, placeholder=" …")
+    return shorten(readable(text), LONGEST, placeholder=" …")
 
 
 def _cell(text: str) -> str:

@@ -34,8 +34,8 @@ MOST_CHARS = 5000
 MODULE = re.compile(r"tasks\.(\w+)")
 NOTE = "mlflow.note.content"
 """The tag that MLflow shows as a run's description."""
-PASSWORD = re.compile(r"(?<=://)[^/@]*@")
-"""A user and a password in an address."""
+PASSWORD = re.compile(r"(?<=://)\S*@")
+"""A user and a password in an address, up to its last @: a password may hold one, or a slash."""
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from stemma.view.origin import labellers_text
 
 BY = "labels/by/"
 """Before a labeller's name, the number of their verdicts."""
-UNFIT = re.compile(r"[^/\w.\- :]")
-"""What MLflow allows in no metric's name."""
+UNFIT = re.compile(r"[^\w\- ]")
+"""What is replaced in a metric's name: what MLflow refuses, and what would make a path of it (`..`, `a//b`)."""
+LONGEST_NAME = 200
+"""Characters; MLflow's database has room for 250 with what stands before."""
 
 
 def labelling_facts(store: Store, stage: str, dvc_id: str) -> tuple[dict[str, str], dict[str, float]]:
@@ -19,7 +21,7 @@ def labelling_facts(store: Store, stage: str, dvc_id: str) -> tuple[dict[str, st
         return {}, {}
     by_name: dict[str, float] = {}
     for name, count in counts.items():
-        key = BY + UNFIT.sub("_", name)
+        key = BY + (UNFIT.sub("_", name)[:LONGEST_NAME].strip() or "_")
         by_name[key] = by_name.get(key, 0.0) + count
     metrics = {"labels/verdicts": float(sum(counts.values())), "labels/labellers": float(len(counts)), **by_name}
     return {"stemma.labellers": labellers_text(counts)}, metrics

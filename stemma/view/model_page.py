@@ -28,7 +28,7 @@ def model_description(
     The newest acts come first; those for which MLflow has no room are counted.
     """
     entries = [entry for before, link in _pairs(acts) if (entry := _entry(now.name, before, link))][::-1]
-    text = "\n\n".join([INTRODUCTION, *_champion(now, acts), *champion, *_labellers(now, labelled)])
+    text = "\n\n".join([INTRODUCTION, *_champion(now, acts), *champion, *_labellers(now, labelled)])[:LIMIT]
     if not entries:
         return text
     text += "\n\n## Promotions, rollbacks and refusals, the newest first\n"

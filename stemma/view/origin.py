@@ -12,6 +12,8 @@ from stemma.lineage.trace import Trace, changed_settings
 
 SETTINGS_SHOWN = 20
 """As many settings off their default as a page names; the file params.yaml has all."""
+LONGEST_LIST = 800
+"""Characters of a list of annotators or files on a page, which has room for 5000 in all."""
 SIMULATED = ("annotators", "verdicts_per_pair", "overlap_share")
 """What section label says of simulated annotators."""
 
@@ -46,8 +48,8 @@ class Origin:
         settings = ", ".join(changed[:most] + more) or "none"
         return [
             f"**Base model:** {self.base or 'none'}.",
-            f"**Data:** {', '.join(self.data)}.",
-            f"**Labelled by:** {labelled}.",
+            f"**Data:** {_cut(', '.join(self.data))}.",
+            f"**Labelled by:** {_cut(labelled)}.",
             f"**Settings off their default:** {settings}.",
         ]
 
@@ -81,6 +83,10 @@ def really_used(settings: Values) -> Values:
 def labellers_text(labellers: Mapping[str, int]) -> str:
     """Names with their numbers of verdicts: `ada (112), ben (98)`."""
     return ", ".join(f"{name} ({count})" for name, count in labellers.items())
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_LIST else f"{text[:LONGEST_LIST]}… (all: `stemma trace`)"
 
 
 def _short(value: Any) -> str:

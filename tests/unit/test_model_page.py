@@ -1,10 +1,18 @@
 """The page of a registered model in MLflow, from acts written by hand."""
 
 from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+from mlflow.utils.validation import _validate_metric_name
 
 from stemma.lineage.chain import Document, Link
 from stemma.lineage.registry import applied, registered
+from stemma.lineage.store import Store
+from stemma.view import labelling_facts
+from stemma.view.facts import PASSWORD
 from stemma.view.model_page import LIMIT, model_description
+from stemma.view.origin import Origin
 
 GATES = [
     {"name": "win rate", "passed": True, "words": "0.618 against the champion"},
@@ -65,3 +73,27 @@ def test_a_long_history_fits_mlflow_and_counts_what_it_leaves_out() -> None:
     assert len(told) <= LIMIT
     shown = sum(line.startswith("- **promote") for line in told.splitlines())
     assert told.endswith(f"\n\n{40 - shown} earlier: `stemma history champion`")
+
+
+def test_hundreds_of_annotators_fit_mlflow() -> None:
+    labelled = {f"annotator-{number:03}": 100 for number in range(400)}
+    origin = Origin(
+        base="", data=tuple(f"file-{number}.jsonl" for number in range(400)), labellers=labelled, changed={}
+    )
+    links = chain(register(1), {"act": "promote", "moves": {"champion": 1}, "reason": "the first"})
+    told = model_description(registered("policy", links[-1].state), links, origin.paragraphs(), {1: list(labelled)})
+    assert len(told) <= LIMIT
+    assert "the first" in told.split("## Promotions")[1]
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a//b", "ada/", "/x", "", "Zoë", "n" * 400])
+def test_mlflow_takes_a_metric_of_every_annotator(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labelling_facts, "labellers", lambda *_: {name: 3})
+    _, metrics = labelling_facts.labelling_facts(cast("Store", None), "label", "id")
+    (key,) = [key for key in metrics if key.startswith(labelling_facts.BY)]
+    _validate_metric_name(key)
+    assert len(key) <= 250
+
+
+def test_no_part_of_a_password_is_shown() -> None:
+    assert PASSWORD.sub("", "https://u:p@s/s@host/r.git") == "https://host/r.git"
