@@ -199,7 +199,7 @@ def _check_under_inputs(files: Sequence[str]) -> None:
 def _check_training_prompts(dataset: Dataset) -> None:
     if dataset.prompts and all(prompt.split != "train" for prompt in dataset.prompts):
         raise DataError(
-            f"all {len(dataset.prompts)} prompts fall into held-out splits, which leaves none to train on; "
+            f"of {counted(len(dataset.prompts), 'prompt')} none falls into the train split, so training has no prompt: "
             "add rows, or lower data.judge_share, data.validation_share and data.test_share"
         )
 

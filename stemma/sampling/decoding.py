@@ -12,19 +12,6 @@ from stemma.sampling.drawing import TokenSampler
 from stemma.sampling.prompts import PromptBatch
 from stemma.sampling.shares import Share
 
-WHOLE_DISTRIBUTION: dict[str, Any] = {
-    "num_beams": 1,
-    "top_k": 0,
-    "top_p": 1.0,
-    "typical_p": 1.0,
-    "epsilon_cutoff": 0.0,
-    "eta_cutoff": 0.0,
-    "min_length": 0,
-    "repetition_penalty": 1.0,
-    "no_repeat_ngram_size": 0,
-}
-"""Set against transformers' own defaults: tokens come from the whole distribution."""
-
 
 class Decoding(NamedTuple):
     """How a response is drawn."""
@@ -77,7 +64,6 @@ def sample_responses(
 
 def _generation_config(decoding: Decoding) -> GenerationConfig:
     return GenerationConfig(  # type: ignore[no-untyped-call]
-        **WHOLE_DISTRIBUTION,
         do_sample=False,  # the sampler leaves one token to choose; without one, the likeliest is taken
         max_new_tokens=decoding.max_new_tokens,
         eos_token_id=decoding.eos_token_id,

@@ -71,11 +71,14 @@ def _update(
     """Sample, learn, and return the numbers."""
     rates = set_learning_rates(learner, update)
     rollouts = _rollouts_of(update, learner, prompts, decoding, stage.seed)
+    updates = learner.settings.updates
+    if rollouts.scores.isfinite().all() and not rollouts.values[rollouts.mask].isfinite().all():
+        # These values would make the policy's loss NaN too, and the message name its learning rate.
+        raise stage.progress.diverged("a value is not finite", update, updates, "value_learning_rate")
     experience = experience_of(rollouts, learner.settings)
     metrics = rollout_metrics(rollouts, experience)
     networks = learning_networks(learner.settings, update)
     metrics |= learner.improve(experience, derived_seed(stage.seed, "minibatches", update), networks)
-    updates = learner.settings.updates
     require_finite(learner.models.policy, stage.progress, update, updates)
     require_finite(learner.models.value_model, stage.progress, update, updates, "value_learning_rate")
     require_on_policy(metrics, update, stage.machine)

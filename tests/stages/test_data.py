@@ -282,7 +282,7 @@ def test_prompts_alone_give_a_base_from_scratch_nothing_to_learn(
 def test_prompts_that_are_all_held_out_stop_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     folder = project(data={"files": ["inputs/data/rows.jsonl"], "test_share": 0.6})
     write_lines(folder / "inputs" / "data" / "rows.jsonl", [{"prompt": "question 4"}])
-    assert "all 1 prompts fall into held-out splits" in fails(capsys)
+    assert "of 1 prompt none falls into the train split" in fails(capsys)
 
 
 def test_a_missing_file_stops_the_run(project: Project, capsys: pytest.CaptureFixture[str]) -> None:

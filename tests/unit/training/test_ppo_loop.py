@@ -151,6 +151,15 @@ def test_a_policy_that_cannot_be_sampled_from_any_more_has_diverged(artifacts: P
         train(models, tiny_stage(tmp_path, "ppo"))
 
 
+def test_values_that_are_not_finite_name_the_value_models_learning_rate(artifacts: Path, tmp_path: Path) -> None:
+    models: Any = load(artifacts)
+    with torch.no_grad():
+        models.value_model.model.norm.weight.fill_(3e38)  # finite, and the values are not
+        models.value_model.score.weight.fill_(3e38)
+    with pytest.raises(TrainingError, match=r"ppo diverged: .* at step 1 of 5\. Lower ppo\.value_learning_rate\."):
+        train(models, tiny_stage(tmp_path, "ppo"))
+
+
 def learn_to_end(artifacts: Path, root: Path, kl_coef: float) -> list[dict[str, float]]:
     """Train on a reward of 1 for a response that ends with token 4 and 0 for any other, its weights set by hand."""
     models = load(artifacts)._replace(scaling=Scaling(0.0, 1.0))
