@@ -65,10 +65,11 @@ def test_no_artifact_holds_a_path_a_host_or_a_pickle(undisturbed: Project) -> No
         undisturbed.git("clean", "--quiet", "--force", "-d", "metrics", "dvc.lock")
 
 
-def test_the_family_tree_goes_back_to_the_raw_inputs(undisturbed: Project) -> None:
+def test_the_family_tree_goes_back_to_the_data(undisturbed: Project) -> None:
     shown = undisturbed.output(sys.executable, "-m", "stemma", "show", "calm")
-    for name in ("ppo", "reward", "label", "sample", "sft", "base", "data", "inputs"):
+    for name in ("ppo", "reward", "label", "sample", "sft", "base", "data"):
         assert f" {name}" in shown or f"\n{name}" in shown
+    assert "inputs/" not in shown  # the default world's hold only a README, which is no raw data
 
 
 def test_results_stand_side_by_side(undisturbed: Project) -> None:
