@@ -30,7 +30,7 @@ test-queue:
 	pytest $(QUEUE)
 
 test-parts:
-	pytest tests/architecture tests/unit tests/labelling_web tests/lineage tests/promotion tests/export tests/stages
+	pytest tests/architecture tests/unit tests/labelling_web tests/lineage tests/promotion tests/export tests/serving tests/stages
 
 # The real stack on loopback: PostgreSQL, S3, a bare Git remote, two workers in clones of their own, a browser.
 test-stack:
