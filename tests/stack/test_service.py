@@ -150,7 +150,7 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
     assert "| mean gold score |" in page
     assert "└── " in page
     assert f"[policy/1]({stack.mlflow_url}/#/models/policy/versions/1)" in page
-    (shown,) = re.findall(rf"\[Run in MLflow\]\({stack.mlflow_url}/#/experiments/\d+/runs/(\w+)\)", page)
+    (shown,) = re.findall(rf"\[Run in MLflow\]\({stack.mlflow_url}/#/experiments/\d+/runs/(\w+)[^)]*\)", page)
     answer = httpx.get(f"{stack.mlflow_url}/api/2.0/mlflow/runs/get", params={"run_id": shown}).json()
     assert answer["run"]["info"]["run_name"] == "from-the-form"
     for stage in ("base", "sft", "dpo"):
