@@ -78,13 +78,17 @@ class Pipeline:
     def reproduce(self, stage: str) -> None:
         """Bring one stage up to date: DVC runs it, restores it from the run-cache, or leaves it.
 
+        Its result goes to the run-cache at once, so that a killed run does not compute it again. DVC alone would leave
+        that to the end of the run for a stage with an uncached output that is neither a metric nor a plot.
+
         Raises StageFailedError where its command fails.
         """
         from dvc.exceptions import DvcException
 
         try:
             with chdir(self.folder):
-                self._repo.reproduce([self.definitions[stage].address], single_item=True)
+                for done in self._repo.reproduce([self.definitions[stage].address], single_item=True):
+                    self._repo.stage_cache.save(done)
         except DvcException as error:
             causes = [str(error)]
             cause = error.__cause__
