@@ -58,6 +58,12 @@ class LoggedModels:
         if str(model.status) != READY:
             self._client.finalize_logged_model(model.model_id, READY)
 
+    def half_made(self, model_id: str) -> Any | None:
+        """A model that is not ready and that no run of this clone is making now; waits for a run that is."""
+        with lock(self._root / LOCK):
+            model = self._client.get_logged_model(model_id)
+        return None if str(model.status) == READY else model
+
     def _create(self, stage: str, dvc_id: str, source_run: str | None) -> Any:
         return self._client.create_logged_model(
             self._experiment,

@@ -22,11 +22,16 @@ def model_differences(root: Path, mlflow: MlflowStore) -> Iterator[Difference]:
         if not dvc_id:
             continue
         manifest = manifest_sha256(root, dvc_id) or recorded
-        where, mend = f"model {model.name} {dvc_id}", partial(mlflow.finish_model, model, manifest)
+        where = f"model {model.name} {dvc_id}"
+        if model.name in POLICIES and not manifest:
+            continue
         if str(model.status) != READY:
-            yield Difference(f"{where}: it is half made ({model.status})", mend)
-        elif model.name in POLICIES and manifest and (manifest != recorded or _differs(mlflow, model, manifest)):
-            yield Difference(f"{where}: the files by which MLflow loads it are not what is on record", mend)
+            if unfinished := mlflow.half_made_model(model.model_id):
+                words = f"{where}: it is half made ({unfinished.status})"
+                yield Difference(words, partial(mlflow.finish_model, unfinished, manifest))
+        elif model.name in POLICIES and (manifest != recorded or _differs(mlflow, model, manifest)):
+            words = f"{where}: the files by which MLflow loads it are not what is on record"
+            yield Difference(words, partial(mlflow.finish_model, model, manifest))
 
 
 def _differs(mlflow: MlflowStore, model: Any, manifest: str) -> bool:

@@ -196,6 +196,10 @@ class MlflowStore:
         """Write what MLflow loads a model by, and mark it as ready; `manifest` is the sha256 of its manifest."""
         self._models.finish(model, manifest)
 
+    def half_made_model(self, model_id: str) -> Any | None:
+        """A model that is not ready and that no run of this clone is making now."""
+        return self._models.half_made(model_id)
+
     def logged_models(self) -> dict[str, tuple[str, str]]:
         """Stage and DVC id of every model, by the model's id."""
         found = paged(lambda token: self.client.search_logged_models([self.experiment], page_token=token))

@@ -12,8 +12,9 @@ import pytest
 from stemma.errors import ArtifactError
 from stemma.lineage.git import Git
 from stemma.lineage.store import Store
+from stemma.stage.locks import lock
 from stemma.view.chat_model import checked_copy
-from stemma.view.logged_models import MANIFEST_TAG, PARENT
+from stemma.view.logged_models import LOCK, MANIFEST_TAG, PARENT
 from stemma.view.model_differences import model_differences
 from stemma.view.store import MlflowStore
 from tests.adapted import AdaptedPolicies
@@ -150,3 +151,27 @@ def test_two_runs_at_once_make_one_model(store: MlflowStore) -> None:
         models = list(pool.map(lambda _: store.logged_model("reward", dvc_id, None), range(4)))
     assert len(set(models)) == 1
     assert [name for name, artifact in store.logged_models().values() if artifact == dvc_id] == ["reward"]
+
+
+def test_a_model_that_a_run_is_making_is_not_called_half_made(
+    adapted_policies: AdaptedPolicies, store: MlflowStore
+) -> None:
+    tags = {"stemma.dvc_id": "c" * 32 + ".dir", "stemma.stage": "reward"}
+    with ThreadPoolExecutor(1) as pool:
+        with lock(adapted_policies.path / LOCK):
+            model = store.client.create_logged_model(store.experiment, name="reward", tags=tags)
+            differences = pool.submit(lambda: list(model_differences(adapted_policies.path, store)))
+            with pytest.raises(TimeoutError):
+                differences.result(timeout=2)
+            store.client.finalize_logged_model(model.model_id, "READY")
+        assert differences.result() == []
+
+
+def test_a_clone_without_the_bytes_does_not_finish_a_policy_of_another_clone(
+    adapted_policies: AdaptedPolicies, store: MlflowStore, tmp_path: Path
+) -> None:
+    tags = {"stemma.dvc_id": "d" * 32 + ".dir", "stemma.stage": "dpo"}
+    half_made = store.client.create_logged_model(store.experiment, name="dpo", tags=tags).model_id
+    Git(tmp_path).run("clone", "--quiet", str(adapted_policies.path), "clone")
+    assert list(model_differences(tmp_path / "clone", store)) == []
+    store.client.delete_logged_model(half_made)
