@@ -8,7 +8,7 @@ from typing import Any
 
 from flows.settings import FlowSettings
 from stemma.errors import DataError
-from tasks.data import OwnData, read_own_data
+from tasks.data import OwnData, fit_own_data, read_own_data
 from tasks.eval import FEWEST_PROMPTS
 
 
@@ -20,7 +20,8 @@ def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     Raises StemmaError where the run would be refused.
     """
     if files:
-        own = read_own_data({file.name: file for file in files}, settings.data, settings.base)
+        own = read_own_data({file.name: file for file in files}, settings.data)
+        own = fit_own_data(own, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
     elif not settings.data.files:
