@@ -43,7 +43,7 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.registering import register_shared
 from stemma.lineage.run_transfer import push_run
-from stemma.lineage.runs import FLOW_RUN, find_run, run_message
+from stemma.lineage.runs import EVALUATION, FLOW_RUN, find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.records.json_file import read_json
@@ -249,7 +249,7 @@ class _FlowRun:
         }
 
     def _metrics(self) -> dict[str, float]:
-        return self.runner.metrics(f"eval_{self.policy}")
+        return self.runner.metrics(f"{EVALUATION}{self.policy}")
 
 
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-POLICIES = ("base", "sft", "ppo", "dpo")
-"""Stages whose artifact answers; the others have no signature of a chat."""
 CODE = "mlflow_model.py"
 README = "WEIGHTS.md"
 EPOCH = "1970-01-01 00:00:00"
