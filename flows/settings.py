@@ -27,6 +27,8 @@ from tasks.sft import SftConfig
 
 ASK_PEOPLE = ("human", "mixed")
 """Values of label.source that need people's verdicts."""
+FOLDED = "other_settings"
+"""The field of the form that holds the sections which are seldom changed."""
 
 
 class FlowMachineConfig(MachineConfig):
@@ -98,9 +100,15 @@ class FlowSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _without_closed_sections(cls, values: Any) -> Any:
-        """A section that the form leaves closed is not set: `flows.form_settings` fills it in."""
+        """A section that the form leaves closed is not set: `flows.form_settings` fills it in.
+
+        The sections in the form's field `other_settings` are settings like those beside it.
+        """
         if not isinstance(values, Mapping):
             return values
+        folded = values.get(FOLDED)
+        if isinstance(folded, Mapping):
+            values = {**folded, **{name: value for name, value in values.items() if name != FOLDED}}
         return {name: value for name, value in values.items() if value is not None}
 
     @model_validator(mode="after")
@@ -170,10 +178,7 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
 
     Raises SettingsError listing every fault.
     """
-    values = read_yaml(root / PARAMS_FILE)
-    values.pop("flows", None)
-    if isinstance(values.get("machine"), dict):
-        values["machine"].pop("device", None)
+    values = of_any_machine(read_yaml(root / PARAMS_FILE))
     places = [PARAMS_FILE.name]
     if profile is not None:
         values = merged(values, _profile(root, profile))
@@ -182,6 +187,13 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
         values = merged(values, parse_overrides(overrides))
         places.append("--set")
     return parse_settings(ProjectSettings, values, " with ".join(places))
+
+
+def of_any_machine(values: Values) -> Values:
+    """The values of a params.yaml without what plain `dvc repro` alone uses: its flows and its device."""
+    machine = values.get("machine")
+    kept = {key: value for key, value in machine.items() if key != "device"} if isinstance(machine, dict) else machine
+    return {key: kept if key == "machine" else value for key, value in values.items() if key != "flows"}
 
 
 def registered_model(root: Path) -> str:
