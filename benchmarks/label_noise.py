@@ -174,23 +174,24 @@ def _reward_accuracy(place: Path, seed: int) -> list[float]:
     stage = Stage("reward", seed, MachineConfig(), {}, output, scratch, Progress("reward", scratch))
     train = split_of(read_rows(place / "label" / "comparisons.jsonl", Comparison), "train")
     measured = train_reward_model(
-        train, {"test": split_of(_gold_pairs(place, seed), "test")}, place / "sft", output, RewardConfig(), stage
+        train, {"test": split_of(gold_comparisons(place, seed), "test")}, place / "sft", output, RewardConfig(), stage
     )
     accuracy = measured["test"].accuracy
     return [accuracy.estimate, accuracy.low, accuracy.high]
 
 
-def _gold_pairs(place: Path, seed: int) -> list[Any]:
-    """The run's pairs of answers, labelled by the gold rule."""
+def gold_comparisons(place: Path, seed: int) -> list[Any]:
+    """The pairs of answers that the run labels, labelled by the gold rule; `place` holds its artifacts."""
     from stemma.labelling.aggregation import aggregate, comparisons_of
     from stemma.labelling.annotators import AnnotatorConfig
-    from stemma.labelling.pairs import pair_responses
+    from stemma.labelling.pairs import pair_responses, pairs_per_prompt
     from stemma.labelling.simulation import judge_pairs
     from stemma.records.jsonl import read_rows
     from stemma.records.types import Prompt, Response
 
     prompts = {prompt.id: prompt for prompt in read_rows(place / "data" / "prompts.jsonl", Prompt)}
-    pairs = pair_responses(prompts, read_rows(place / "sample" / "responses.jsonl", Response), seed).pairs
+    responses = read_rows(place / "sample" / "responses.jsonl", Response)
+    pairs = pair_responses(prompts, responses, seed, pairs_per_prompt(place / "sample")).pairs
     judged = judge_pairs(pairs, [AnnotatorConfig(name="gold", noise=0)], 1, 0.0, seed)
     return comparisons_of(aggregate([pair.voted() for pair in judged], "majority"), prompts, soft=False)
 

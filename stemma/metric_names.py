@@ -261,6 +261,8 @@ def as_markdown() -> str:
         "Where a prompt has several answers it counts once, with their mean. `_low` and `_high` after a name marked ±",
         "are the ends of its 95 % interval; report.json has intervals for all of an evaluation's numbers. They are",
         "over prompts, taken as independent; they say nothing of how another seed of training would turn out.",
+        "Accuracies of comparisons count all pairs as if independent, those of one prompt too, so their intervals are",
+        "somewhat too narrow.",
     ]
     for title, section in SECTIONS.items():
         lines += ["", f"## {title}", "", "| metric | better | meaning |", "|---|---|---|"]

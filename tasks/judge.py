@@ -66,7 +66,14 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
             "Look at the labels and at the training accuracy in the history; train longer, or give it more pairs by "
             "data.judge_share. judge.must_beat_chance=false goes on all the same.",
         )
-    metrics = metrics_past_the_gate(measured, {}, config, stage)
+    metrics = metrics_past_the_gate(
+        measured,
+        {},
+        config,
+        stage,
+        remedy="Label more pairs of that slice, raise data.judge_share, or raise judge.epochs.",
+        consequence="Win rates by this judge would favour the worse answers there.",
+    )
     write_json(stage.output / "report.json", {"pairs": len(pairs), "start_from": config.start_from, **metrics})
 
 

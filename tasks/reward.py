@@ -23,6 +23,12 @@ class RewardConfig(RewardSettings):
     """Where training begins: `earlier`, which `retrain` sets, goes on from the reward model of the round before."""
     must_beat_chance: bool = True
     """Stop the run where held-out pairs do not show that the reward model is better than a coin."""
+    slices_must_beat_chance: bool = True
+    """Stop the run where a slice of the held-out pairs is shown to be worse than a coin, or a probe to miss its share;
+    else only warn. A slice that is merely not shown to be better is a warning in any case."""
+    least_probe_share: float = Field(0.8, ge=0, le=1)
+    """Default world: on this share of prompts the best answer must score above every constructed worse one. It is more
+    than chance, for PPO looks for the prompts on which a worse answer pays, and then gives that answer to others."""
 
     @model_validator(mode="after")
     def _goes_on_whole(self) -> "RewardConfig":
@@ -33,6 +39,7 @@ class RewardConfig(RewardSettings):
 
 def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
     """Train on the `train` pairs of artifacts/label; measure on the validation and test pairs."""
+    from stemma.evaluation.slices import Bar
     from stemma.training.held_out import read_pairs, require_better_than_chance, tell
     from stemma.training.reward import train_reward_model
     from stemma.training.reward_probe import probe_reward_model, tell_probes
@@ -55,7 +62,17 @@ def train_reward(config: RewardConfig, stage: Stage) -> Mapping[str, float]:
             "accuracy in the history; train longer, raise reward.learning_rate, or label more pairs. "
             "reward.must_beat_chance=false goes on all the same.",
         )
-    return {"train/pairs": len(train), **metrics_past_the_gate(measured, probes, config, stage)}
+    bars = {kind: Bar(accuracy, config.least_probe_share) for kind, accuracy in probes.items()}
+    past_the_gate = metrics_past_the_gate(
+        measured,
+        bars,
+        config,
+        stage,
+        remedy="Label more pairs of that slice, sample more answers a prompt (sample.responses) so that rare answers "
+        "are compared, or raise reward.epochs.",
+        consequence="A policy trained on it would learn the worse answers there.",
+    )
+    return {"train/pairs": len(train), **past_the_gate}
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ The overall accuracy hides a slice with few pairs, and a policy trained on the r
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from stemma.evaluation.intervals import Interval, wilson
 from stemma.slice_metrics import BELOW, NOT_ABOVE, Group, metric_part
@@ -12,6 +13,13 @@ from stemma.slice_metrics import BELOW, NOT_ABOVE, Group, metric_part
 CHANCE = 0.5
 ERROR = 0.05
 """Probability, over all slices and probes together, that one which is at its bar is called below it."""
+
+
+class Bar(NamedTuple):
+    """An accuracy, and the share that it should be above."""
+
+    accuracy: Interval
+    share: float
 
 
 def accuracies(kinds: Iterable[str | None], agreed: Iterable[float]) -> dict[str, Interval]:
@@ -40,21 +48,19 @@ def as_metrics(group: Group, measured: Mapping[str, Interval]) -> dict[str, floa
     return metrics
 
 
-def weak_metrics(
-    slices: Mapping[str, Interval], probes: Mapping[str, Interval], fewest_pairs: int, least_probe_share: float
-) -> dict[str, float]:
+def weak_metrics(slices: Mapping[str, Interval], probes: Mapping[str, Bar], fewest_pairs: int) -> dict[str, float]:
     """Metrics `<group>/<name>/weak` of those with enough pairs whose 95 % interval does not lie above their bar.
 
-    The bar of a slice is chance, that of a probe is `least_probe_share`. The value is BELOW if the interval that holds
-    for all slices and probes together (Bonferroni) lies below the bar, else NOT_ABOVE.
+    The bar of a slice is chance. The value is BELOW if the interval that holds for all slices and probes together
+    (Bonferroni) lies below the bar, else NOT_ABOVE.
     """
-    every = {f"slice/{name}": (accuracy, CHANCE) for name, accuracy in slices.items()}
-    every |= {f"probe/{name}": (accuracy, least_probe_share) for name, accuracy in probes.items()}
-    measured = {start: row for start, row in every.items() if row[0].n >= fewest_pairs}
+    bars = {f"slice/{name}": Bar(accuracy, CHANCE) for name, accuracy in slices.items()}
+    bars |= {f"probe/{name}": bar for name, bar in probes.items()}
+    measured = {start: bar for start, bar in bars.items() if bar.accuracy.n >= fewest_pairs}
     return {
-        f"{start}/weak": BELOW if _high_of_all(accuracy, len(measured)) < bar else NOT_ABOVE
-        for start, (accuracy, bar) in measured.items()
-        if accuracy.low <= bar
+        f"{start}/weak": BELOW if _high_of_all(accuracy, len(measured)) < share else NOT_ABOVE
+        for start, (accuracy, share) in measured.items()
+        if accuracy.low <= share
     }
 
 

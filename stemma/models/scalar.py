@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from peft import PeftModel
+from safetensors import safe_open
 from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -19,6 +20,9 @@ from stemma.errors import ArtifactError
 from stemma.models.adapters import base_of, merged, with_adapters
 from stemma.models.policy import MODEL_CONFIG, for_use, frozen_dtype, load_weights, place, save_policy
 from stemma.models.positions import position_ids
+
+HEAD = "score."
+"""What the names of the head's weights begin with."""
 
 
 class ScalarHead(nn.Linear):
@@ -115,7 +119,16 @@ def _load_whole(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
     model: Any = AutoModelForSequenceClassification.from_pretrained(
         folder, dtype=dtype, use_safetensors=True, local_files_only=True
     )
-    stored = model.score
-    model.score = ScalarHead(stored.in_features, bias=stored.bias is not None)
-    model.score.load_state_dict(stored.state_dict())
+    model.score = ScalarHead(model.score.in_features, bias=model.score.bias is not None)
+    model.score.load_state_dict(_stored_head(folder))
     return cast("PreTrainedModel", model)
+
+
+def _stored_head(folder: Path) -> dict[str, Tensor]:
+    """The head's weights as they are stored, which `dtype` would round."""
+    head: dict[str, Tensor] = {}
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(file, framework="pt") as weights:
+            names = [name for name in weights.keys() if name.startswith(HEAD)]  # noqa: SIM118 (it is no mapping)
+            head |= {name.removeprefix(HEAD): weights.get_tensor(name) for name in names}
+    return head

@@ -20,10 +20,7 @@ class RewardSettings(TrainerSettings):
     eval_batch_size: int = Field(256, ge=1)
     """Answers scored at once when training is done."""
     slices_must_beat_chance: bool = True
-    """Stop the run where a slice of the held-out pairs is shown to be worse than a coin, or a probe to miss its share;
-    else only warn. A slice that is merely not shown to be better is a warning in any case."""
+    """Stop the run where a slice of the held-out pairs is shown to be worse than a coin; else only warn. A slice that
+    is merely not shown to be better is a warning in any case."""
     fewest_slice_pairs: int = Field(50, ge=1)
     """A slice with fewer held-out pairs than this is reported, and neither stops the run nor warns."""
-    least_probe_share: float = Field(0.8, ge=0, le=1)
-    """Default world: on this share of prompts the best answer must score above every constructed worse one. It is more
-    than chance, for PPO looks for the prompts on which a worse answer pays, and then gives that answer to others."""

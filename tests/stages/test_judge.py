@@ -77,6 +77,21 @@ def test_a_judge_no_better_than_a_coin_is_refused(own_data: Path) -> None:
         make_judge(CONFIG, make_stage(own_data, gold=False))
 
 
+def test_a_judge_that_is_wrong_on_a_slice_is_refused_for_what_it_would_judge(own_data: Path) -> None:
+    good = tiny_comparisons("validation")
+    contrary = [row.model_copy(update={"chosen": row.rejected, "rejected": row.chosen, "kind": "new"}) for row in good]
+    write_rows(
+        own_data / "artifacts" / "label" / "comparisons.jsonl", [*tiny_comparisons("judge"), *good * 2, *contrary]
+    )
+    config = CONFIG.model_copy(update={"fewest_slice_pairs": 24})
+    message = (
+        r"slice new it is worse .* raise data.judge_share, .* Win rates by this judge would favour the worse answers"
+    )
+    with pytest.raises(TrainingError, match=message) as error:
+        make_judge(config, make_stage(own_data, gold=False))
+    assert "policy trained on it" not in str(error.value)
+
+
 def test_the_gold_rule_costs_no_import_of_torch(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     write_json(tmp_path / "data" / "report.json", {"gold": True})

@@ -3,9 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.label_noise import CREWS, METHODS, Cell, Numbers, draw, table, together
+from benchmarks.label_noise import CREWS, METHODS, Cell, Numbers, draw, gold_comparisons, table, together
 from stemma.config import parse_overrides, parse_settings
 from stemma.labelling.annotators import flip_chance
+from stemma.records.json_file import write_json
+from stemma.records.jsonl import write_rows
+from stemma.records.types import Message, Prompt, Response
 from tasks.label import LabelConfig
 
 CELLS = [Cell("n", 0, crew, method, noise) for crew in CREWS for method in METHODS for noise in (0, 20, 40)]
@@ -48,3 +51,17 @@ def test_table_and_picture(tmp_path: Path) -> None:
     )
     draw(numbers, tmp_path / "images" / "noise.png")
     assert (tmp_path / "images" / "noise.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_gold_pairs_are_those_that_the_stage_labels(tmp_path: Path) -> None:
+    prompt = Prompt(id="p", messages=(Message(role="user", content="q"),), split="test", kind="unknown")
+    texts = ("i do not know .", "the answer is red .", "i do not know . yes .", "the answer is red . yes .")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "sample").mkdir()
+    write_rows(tmp_path / "data" / "prompts.jsonl", [prompt])
+    answers = [Response(prompt_id="p", index=i, text=text, finished=True) for i, text in enumerate(texts)]
+    write_rows(tmp_path / "sample" / "responses.jsonl", answers)
+    six = gold_comparisons(tmp_path, seed=0)
+    write_json(tmp_path / "sample" / "pairs.json", {"pairs": 2})
+    two = gold_comparisons(tmp_path, seed=0)
+    assert (len(six), len(two)) == (6, 2)

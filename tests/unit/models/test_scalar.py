@@ -111,6 +111,18 @@ def test_the_head_keeps_32_bits_over_a_16_bit_trunk(tmp_path: Path) -> None:
     assert score_rows(half, ROWS, 3) == pytest.approx(full, abs=0.1)
 
 
+@pytest.mark.parametrize("shard", ["5GB", "20KB"])
+def test_the_stored_head_is_not_rounded_by_a_16_bit_trunk(shard: str, tmp_path: Path) -> None:
+    reward = tiny_reward_artifact(tmp_path / "reward", tiny_artifact(tmp_path / "sft"))
+    whole: Any = load_scalar_model(reward, MACHINE)
+    (reward / "model.safetensors").unlink()
+    whole.save_pretrained(reward, max_shard_size=shard)
+    assert (len(list(reward.glob("*.safetensors"))) > 1) == (shard == "20KB")
+    half: Any = load_scalar_model(reward, MachineConfig(precision="bf16", threads=1))
+    assert not whole.score.weight.equal(whole.score.weight.bfloat16().float())
+    assert half.score.weight.equal(whole.score.weight)
+
+
 def scorers(folder: Path) -> dict[str, Any]:
     """Scalar models as they are used and as they learn, whole and under adapters."""
     sft = tiny_artifact(folder / "sft")

@@ -6,19 +6,20 @@ import pytest
 
 from stemma.errors import TrainingError
 from stemma.evaluation.intervals import Interval, wilson
-from stemma.evaluation.slices import accuracies, weak_metrics
+from stemma.evaluation.slices import Bar, accuracies, weak_metrics
 from stemma.records.types import Message, Prompt, Split
 from stemma.slice_metrics import BELOW, NOT_ABOVE, weak_slices
 from stemma.training.held_out import HeldOut
 from stemma.training.reward_probe import wins
-from stemma.training.reward_settings import RewardSettings
 from stemma.training.slice_gate import metrics_past_the_gate
 from stemma.world.chance import chance
 from stemma.world.phrases import ABSTENTION, COMPLIANCE, REFUSAL, VALUE_ANSWER, VALUES
 from stemma.world.probes import probe_pair
+from tasks.judge import JudgeConfig
+from tasks.reward import RewardConfig
 from tests.tiny import tiny_stage
 
-SETTINGS = RewardSettings()
+SETTINGS = RewardConfig()
 Shares = dict[str, tuple[float, int]]
 SEED_101: Shares = {"known": (240, 240), "harmful": (118, 120), "unknown": (77, 240)}
 """Of a reward model that prefers the chosen answer in 79 % of held-out pairs, and whose policy then always makes
@@ -36,7 +37,9 @@ def gate(slices: Shares, probes: Shares, root: Path, stop: bool = True) -> dict[
     )
     measured: dict[Split, HeldOut] = {"test": HeldOut(wilson(1, 1), wilson(1, 1), agreed)}
     settings = SETTINGS.model_copy(update={"slices_must_beat_chance": stop})
-    return metrics_past_the_gate(measured, intervals(probes), settings, tiny_stage(root, "reward"))
+    bars = {kind: Bar(accuracy, settings.least_probe_share) for kind, accuracy in intervals(probes).items()}
+    stage = tiny_stage(root, "reward")
+    return metrics_past_the_gate(measured, bars, settings, stage, remedy="Label more.", consequence="It would lie.")
 
 
 def prompt(text: str, **fields: str) -> Prompt:
@@ -88,7 +91,7 @@ def test_many_slices_at_chance_seldom_stop_a_run() -> None:
     dice, stopped, single, runs = chance(0, "labels"), 0, 0, 200
     for _ in range(runs):
         slices = intervals({f"s{number}": (sum(dice.random() < 0.5 for _ in range(60)), 60) for number in range(40)})
-        stopped += BELOW in weak_metrics(slices, {}, 50, 0.8).values()
+        stopped += BELOW in weak_metrics(slices, {}, 50).values()
         single += any(accuracy.high < 0.5 for accuracy in slices.values())
     assert single / runs > 0.3
     assert stopped / runs <= 0.05
@@ -113,3 +116,8 @@ def test_the_better_answer_must_beat_every_worse_one() -> None:
     assert known[1:] == ("the answer is ashford .", (ABSTENTION,))
     scores = [1.0, *[0.0] * 11, 1.1, 3.0, 2.0, 5.0, 5.0]  # the last of the twelve values is above abstaining
     assert wins([unknown, harmful, known], scores) == [0.0, 1.0, 0.5]
+
+
+def test_a_judge_is_not_probed_and_has_no_setting_for_it() -> None:
+    assert "least_probe_share" in RewardConfig.model_fields
+    assert "least_probe_share" not in JudgeConfig.model_fields
