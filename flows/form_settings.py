@@ -55,7 +55,7 @@ def old_form(deployed: Values, usual: Values) -> str:
     """A line for the log if a form was deployed with other values than those of params.yaml now; else empty."""
     if not deployed:
         return "the form was deployed again after this run was asked for: every value of its open sections counts"
-    changed = [f"{key} {before} → {now}" for key, (before, now) in changed_settings(usual, deployed).items()]
+    changed = [f"{key} {before} → {value}" for key, (before, value) in changed_settings(usual, deployed).items()]
     if not changed:
         return ""
     more = [f"{len(changed) - SHOWN} more"] if len(changed) > SHOWN else []

@@ -106,10 +106,11 @@ class FlowSettings(Settings):
         """
         if not isinstance(values, Mapping):
             return values
-        folded = values.get(FOLDED)
-        if isinstance(folded, Mapping):
-            values = {**folded, **{name: value for name, value in values.items() if name != FOLDED}}
-        return {name: value for name, value in values.items() if value is not None}
+        opened = _opened(values)
+        folded = opened.get(FOLDED)
+        if not isinstance(folded, Mapping):
+            return opened
+        return {**_opened(folded), **{name: value for name, value in opened.items() if name != FOLDED}}
 
     @model_validator(mode="after")
     def _prompts_leave_room_for_answers(self) -> Self:
@@ -170,6 +171,10 @@ class ProjectSettings(RetrainSettings):
         return values
 
 
+def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> ProjectSettings:
     """Read params.yaml, lay a profile and `--set` overrides over it, and check all of it at once.
 
@@ -192,8 +197,9 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
 def of_any_machine(values: Values) -> Values:
     """The values of a params.yaml without what plain `dvc repro` alone uses: its flows and its device."""
     machine = values.get("machine")
-    kept = {key: value for key, value in machine.items() if key != "device"} if isinstance(machine, dict) else machine
-    return {key: kept if key == "machine" else value for key, value in values.items() if key != "flows"}
+    if isinstance(machine, dict):
+        values = {**values, "machine": {key: value for key, value in machine.items() if key != "device"}}
+    return {key: value for key, value in values.items() if key != "flows"}
 
 
 def registered_model(root: Path) -> str:

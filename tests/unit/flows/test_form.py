@@ -16,10 +16,11 @@ from flows.rlhf import rlhf
 from flows.service.deployed_values import PARAMS, version_of
 from flows.service.fitting import settings_of
 from flows.service.form import OPEN, TITLES, form_schema, form_values
-from flows.settings import DpoSettings, ProjectSettings, RlhfSettings, load_settings, stage_values
-from stemma.config import write_yaml
+from flows.settings import DpoSettings, ProjectSettings, RetrainSettings, RlhfSettings, load_settings, stage_values
+from stemma.config import read_yaml, write_yaml
 from stemma.errors import SettingsError
 
+ROOT = Path(__file__).resolve().parents[3]
 FLOWS: list[Any] = [rlhf, rlaif, dpo, retrain]
 
 
@@ -81,17 +82,36 @@ def test_what_the_form_begins_with_fits_it(root: Path, flow: Any) -> None:
 def test_sections_fit_the_form_folded_as_the_browser_sends_them_and_flat_as_callers_do(
     root: Path, folded: bool
 ) -> None:
-    def given(sections: dict[str, Any]) -> dict[str, Any]:
+    def asked_for(sections: dict[str, Any]) -> dict[str, Any]:
         return {"dpo": {"beta": 0.2}, **({"other_settings": sections} if folded else sections)}
 
     schema = form_schema(root, dpo, load_settings(root, None, []))
-    settings = given({"sft": {"epochs": 3}, "label": {"source": "human"}, "machine": None})
+    settings = asked_for({"sft": {"epochs": 3}, "label": {"source": "human"}, "machine": None})
     assert is_valid({"settings": settings}, schema)
     read = DpoSettings.model_validate(settings)
     assert (read.dpo.beta, read.sft.epochs, read.label.source) == (0.2, 3, "human")
     assert read.model_fields_set == {"dpo", "sft", "label"}
     for fault in ({"sft": {"epochs": -1}}, {"sft": {"epoch": 1}}, {"sfft": {}}, {"ppo": {}}):
-        assert not is_valid({"settings": given(fault)}, schema)
+        assert not is_valid({"settings": asked_for(fault)}, schema)
+
+
+def test_a_section_that_is_set_in_one_shape_and_closed_in_the_other_is_set() -> None:
+    """Prefect's "Copy to new run" offers the parameters of a run that a caller asked for in the flat shape."""
+    sections = {"sft": {"epochs": 3}}
+    for settings in ({"sft": None, "other_settings": sections}, {**sections, "other_settings": {"sft": None}}):
+        assert DpoSettings.model_validate(settings).sft.epochs == 3
+
+
+def test_a_form_without_changes_says_what_the_command_line_begins_with() -> None:
+    """What params.yaml says, but for the device of plain `dvc repro`."""
+    values, settings = read_yaml(ROOT / "params.yaml"), stage_values(load_settings(ROOT, None, []))
+    assert form_schema(ROOT, retrain, load_settings(ROOT, None, []))[PARAMS] == {
+        name: value for name, value in settings.items() if name in RetrainSettings.model_fields
+    }
+    assert (values["machine"].pop("device"), settings["machine"].pop("device")) == ("cpu", "auto")
+    assert {name: settings[name] for name in values if name != "flows"} == {
+        name: value for name, value in values.items() if name != "flows"
+    }
 
 
 def test_a_section_that_is_opened_begins_with_params_yaml(root: Path) -> None:
