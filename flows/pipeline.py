@@ -43,7 +43,7 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.registering import register_shared
 from stemma.lineage.run_transfer import push_run
-from stemma.lineage.runs import find_run, run_message
+from stemma.lineage.runs import FLOW_RUN, find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.records.json_file import read_json
@@ -191,7 +191,7 @@ class _FlowRun:
             "Dirty": str(workspace.dirty).lower(),
             "Machine": machine_kind(self.runner.settings),
             "Seconds": " ".join(f"{stage}={took:.1f}" for stage, took in self.runner.spending.measured().items()),
-            "Prefect-Flow-Run": str(runtime.flow_run.id),
+            FLOW_RUN: str(runtime.flow_run.id),
             **(self.this_round.facts(workspace.path) if self.this_round else {}),
         }
         if not any(run.name == workspace.name for run in self.runner.earlier):
@@ -218,7 +218,7 @@ class _FlowRun:
         if self.runner.exchange:
             self.runner.exchange.settle()
         try:
-            say(push_run(root, find_run(root, name)).words())
+            say(push_run(root, find_run(root, name), by_flow=True).words())
         except StemmaError as error:
             say(f"not pushed, run `stemma push {name}` later: {error}")
 

@@ -21,6 +21,8 @@ EXPERIMENTS = "refs/exps/*/*/*"
 TRAILER = "Stemma-"
 FLOW = f"{TRAILER}Flow: "
 """The trailer that tells a run of ours from other DVC experiments."""
+FLOW_RUN = "Prefect-Flow-Run"
+"""The trailer with the id of the Prefect flow run that made it."""
 
 
 @dataclass(frozen=True)

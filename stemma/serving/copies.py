@@ -10,7 +10,7 @@ from pathlib import Path
 from stemma.errors import StemmaError
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry, Version
-from stemma.lineage.served import copy_of, link_of, served_artifact
+from stemma.lineage.served import LOCK, copy_of, link_of, served_artifact
 from stemma.lineage.store import Store
 from stemma.serving.model_files import artifacts_of, model_files
 from stemma.stage.locks import lock
@@ -49,7 +49,7 @@ def settle(root: Path, index: Index, store: Store, registry: Registry) -> list[s
 
 def _alone(root: Path) -> AbstractContextManager[None]:
     """One process at a time lays out and points, so that a slow one cannot put an old link over a new one."""
-    return lock(root / ".stemma" / "serving.lock")
+    return lock(root / LOCK)
 
 
 def _lay_out(root: Path, index: Index, store: Store, version: Version) -> Path:
