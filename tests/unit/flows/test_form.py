@@ -91,7 +91,8 @@ def test_sections_fit_the_form_folded_as_the_browser_sends_them_and_flat_as_call
     read = DpoSettings.model_validate(settings)
     assert (read.dpo.beta, read.sft.epochs, read.label.source) == (0.2, 3, "human")
     assert read.model_fields_set == {"dpo", "sft", "label"}
-    for fault in ({"sft": {"epochs": -1}}, {"sft": {"epoch": 1}}, {"sfft": {}}, {"ppo": {}}):
+    faults: list[dict[str, Any]] = [{"sft": {"epochs": -1}}, {"sft": {"epoch": 1}}, {"sfft": {}}, {"ppo": {}}]
+    for fault in faults:
         assert not is_valid({"settings": asked_for(fault)}, schema)
 
 

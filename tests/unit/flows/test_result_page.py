@@ -3,6 +3,7 @@
 import json
 import re
 from base64 import b64decode
+from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
 
@@ -40,7 +41,7 @@ def commit_params(project: FamilyProject, values: dict[str, object]) -> None:
 
 
 def add_run(
-    project: FamilyProject, name: str, win_rate: float, changed: dict[str, object], answers: bool = True
+    project: FamilyProject, name: str, win_rate: float, changed: Mapping[str, object], answers: bool = True
 ) -> FlowReport:
     """Register a run whose settings are those of `PARAMS` with changes."""
     rows = {"gold/win_rate": Interval(win_rate, win_rate - 0.1, win_rate + 0.1, 8)}
@@ -73,7 +74,7 @@ def page_of(project: FamilyProject, report: FlowReport) -> str:
 
 
 def page_of_new_run(
-    project: FamilyProject, name: str, win_rate: float, changed: dict[str, object], answers: bool = True
+    project: FamilyProject, name: str, win_rate: float, changed: Mapping[str, object], answers: bool = True
 ) -> str:
     return page_of(project, add_run(project, name, win_rate, changed, answers))
 
