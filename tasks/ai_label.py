@@ -63,7 +63,7 @@ def _ask_judges(config: AiLabelConfig, stage: Stage) -> tuple[list[Verdict], dic
     known = _known_cases(config, stage, cases)
     verdicts, told = [], {}
     with open_cache(stage.scratch.parent.parent / CACHE) as cache:
-        bench = Bench(constitution, sha256, cache, stage.seed, config.most_broken_share, stage.progress.say)
+        bench = Bench(constitution, sha256, cache, stage.seed, config.most_broken_share, stage.progress)
         for judge in [seat(judge, stage.machine, bench) for judge in config.judges]:
             checked = _check(config, stage, judge, known)
             given, told[judge.name] = _judge(judge, cases)
