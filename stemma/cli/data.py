@@ -41,11 +41,11 @@ def _check(options: argparse.Namespace) -> int:
         own, unmeasured = _fit(own, settings)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
-        verdict = "A run with these settings would take this data."
+        status, verdict = 0, "A run with these settings would take this data."
     except StemmaError as error:
-        verdict = f"A run would be refused: {error}"
+        status, verdict = REFUSED_STATUS, f"A run would be refused: {error}"
     print_page("\n".join([*_page(own), *unmeasured, verdict]))
-    return REFUSED_STATUS if verdict.startswith("A run would be refused") else 0
+    return status
 
 
 def _fit(own: "OwnData", settings: "ProjectSettings") -> tuple["OwnData", list[str]]:
