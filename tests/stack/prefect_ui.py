@@ -76,9 +76,9 @@ class PrefectUi:
             self.page.wait_for_load_state("networkidle")
             self.page.screenshot(path=PICTURES / f"{name}.png")
 
-    def _within(self, labels: Sequence[str]) -> Page | Locator:
+    def _within(self, labels: Sequence[str]) -> Locator:
         """The field that is found by the labels around it, the outermost first."""
-        field: Page | Locator = self.page
+        field = self.page.locator("body")
         for label in labels:
             field = _field(field, label)
         return field
@@ -93,6 +93,6 @@ def prefect_ui(url: str) -> Iterator[PrefectUi]:
         browser.close()
 
 
-def _field(place: Page | Locator, label: str) -> Locator:
+def _field(place: Locator, label: str) -> Locator:
     own = f"./div[contains(@class, 'p-label__header')]//span[normalize-space() = '{label}']"
     return place.locator(f"xpath=.//div[contains(@class, 'schema-form-property')][{own}]").first
