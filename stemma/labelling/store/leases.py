@@ -14,7 +14,7 @@ LEASE_SECONDS = 30 * 60
 
 
 def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[tuple[int, str, float]] | None:
-    """What the annotator has on screen, if the batch is open: item, request, and until when; what was undone comes first."""
+    """What the annotator has on screen of an open batch: item, request, until when; what was undone comes first."""
     return connection.execute(_OWN_OPEN, {"batch": batch_id, "annotator": annotator_id}).first()
 
 
