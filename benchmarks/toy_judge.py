@@ -188,6 +188,7 @@ def measure(seed: int, folder: Path) -> None:
     from stemma.judging.check import check, trial_of
     from stemma.judging.seating import seat
     from stemma.judging.text_judge import Bench
+    from stemma.stage.live_lines import LiveLines
 
     draw = chance(seed, "validation")
     prompts = make_prompts(all_questions(worlds(seed)[0].topics["validation"]), "validation")
@@ -197,7 +198,7 @@ def measure(seed: int, folder: Path) -> None:
     )
     rules, digest = read_constitution(ROOT / FOLDER, CONSTITUTION)
     with open_cache(folder.with_name(folder.name + ".answers")) as cache:
-        judge = seat(settings, MachineConfig(), Bench(rules, digest, cache, seed, 1.0, print))
+        judge = seat(settings, MachineConfig(), Bench(rules, digest, cache, seed, 1.0, LiveLines("toy judge")))
         opinions = judge.opinions([row.case for row in known])
     told = check([trial_of(row.case, seen, row.people) for row, seen in zip(known, opinions, strict=True) if seen])
     print(f"{told.pairs} pairs, agreement {told.agreement}, flips {told.flips}, says the first {told.shown_first}")

@@ -15,7 +15,7 @@ from flows.settings import FlowSettings, stage_values
 from stemma.config import Values, parse_settings
 from stemma.lineage.begun import Begun, find_begun, forget_begun, record_begun
 from stemma.lineage.exchange import Exchange
-from stemma.lineage.runs import Run, list_runs
+from stemma.lineage.runs import FLOW_RUN, Run, list_runs
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.start import Start, fetch_record, start_here, start_of_worker
 from stemma.lineage.workspace import DATA, Workspace, check_unused, pull_raw
@@ -51,7 +51,7 @@ def begin(root: Path, policy: str, settings: FlowSettings, name: str) -> Beginni
     """
     fetch_record(root)
     earlier = list_runs(root)
-    check_unused([run for run in earlier if run.trailers.get("Prefect-Flow-Run") != flow_run_id()], name)
+    check_unused([run for run in earlier if run.trailers.get(FLOW_RUN) != flow_run_id()], name)
     begun = find_begun(root, flow_run_id()) if began_before() else None
     if begun:
         return _again(begun, settings, earlier)

@@ -7,20 +7,25 @@ from pathlib import Path
 
 from prefect import get_run_logger
 from pydantic import BaseModel
+from ruamel.yaml import YAML
 
 from flows.pages import page_key, show_page
 from flows.service.stack import mlflow_page
-from flows.settings import ProjectSettings, stage_values
+from flows.settings import ProjectSettings, of_any_machine, stage_values
+from stemma.config import Values, merged
 from stemma.lineage.answers import answers_of
-from stemma.lineage.explain import flat
 from stemma.lineage.family import family_of, tree_lines
+from stemma.lineage.git import Git
 from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import Model, model_of, policy_of
-from stemma.lineage.registry import Registry
-from stemma.lineage.runs import Run, artifact_id, find_run
+from stemma.lineage.registry import CHAMPION, Registry
+from stemma.lineage.runs import EVALUATION, Run, artifact_id, find_run
 from stemma.lineage.show import result_rows, warning_lines
 from stemma.lineage.store import Store
+from stemma.lineage.trace import changed_settings
 from stemma.records import answer_examples
+from stemma.stage.definition import PARAMS_FILE
+from stemma.view.origin import really_used
 
 
 class FlowReport(BaseModel):
@@ -64,7 +69,7 @@ def result_page(root: Path, report: FlowReport, title: str, words: str) -> str:
             *(f"**{line}**" for line in warning_lines(run)),
             _links(root, report),
             f"Flow {report.flow}; {made}.",
-            f"Changed settings: {_changed(run)}",
+            f"Changed settings: {_changed(root, run)}",
             beside,
             "\n".join([_row(header), "|:---" + "|---:" * (len(header) - 1) + "|", *map(_row, rows)]),
             *([picture] if picture else []),
@@ -85,19 +90,24 @@ def _links(root: Path, report: FlowReport) -> str:
 def _champion(root: Path, index: Index, report: FlowReport) -> Model | None:
     """The version that serves, where it is another one than the run's own."""
     registered = Registry(root, report.model).read()
-    number = registered.aliases.get("champion")
+    number = registered.aliases.get(CHAMPION)
     if number is None or str(number) == report.version:
         return None
     return model_of(index, registered, registered.versions[number])
 
 
-def _changed(run: Run) -> str:
-    """The run's settings that are not at their default."""
-    usual = {key: value for key, value in flat(stage_values(ProjectSettings())).items() if value != "auto"}
-    values = flat(run.params)
-    differing = [key for key in values if key in usual and usual[key] != values[key]]
-    changed = [f"`{key}` {_in_short(usual[key])} → {_in_short(values[key])}" for key in differing]
-    return ", ".join(changed) or "none; all are at their defaults"
+def _changed(root: Path, run: Run) -> str:
+    """The run's settings that differ from params.yaml at the commit that the run began from."""
+    changed = changed_settings(really_used(run.params), _usual(root, run))
+    listed = [f"`{key}` {_in_short(before)} → {_in_short(value)}" for key, (before, value) in changed.items()]
+    return ", ".join(listed) or "none; all are as in params.yaml"
+
+
+def _usual(root: Path, run: Run) -> Values:
+    """The values of that params.yaml; what it leaves out is as the code has it."""
+    file = f"{run.baseline}:{PARAMS_FILE}"
+    values = YAML(typ="safe").load(Git(root).contents([file])[file] or "") or {}
+    return merged(stage_values(ProjectSettings()), of_any_machine(values))
 
 
 def _in_short(value: object) -> str:
@@ -109,7 +119,7 @@ def _picture(store: Store, run: Run) -> str:
     """The evaluation's bars, as a picture in the page itself; empty where its bytes are not here."""
     from stemma.evaluation.plots import draw_metrics
 
-    stage = f"eval_{run.trailers['Policy'].partition('=')[0]}"
+    stage = f"{EVALUATION}{run.trailers['Policy'].partition('=')[0]}"
     report = store.read_json(artifact_id(run.lock[stage]), "report.json") if stage in run.lock else None
     if report is None:
         return ""

@@ -27,6 +27,8 @@ from tasks.sft import SftConfig
 
 ASK_PEOPLE = ("human", "mixed")
 """Values of label.source that need people's verdicts."""
+FOLDED = "other_settings"
+"""The field of the form that holds the sections which are seldom changed."""
 
 
 class FlowMachineConfig(MachineConfig):
@@ -98,10 +100,17 @@ class FlowSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _without_closed_sections(cls, values: Any) -> Any:
-        """A section that the form leaves closed is not set: `flows.form_settings` fills it in."""
+        """A section that the form leaves closed is not set: `flows.form_settings` fills it in.
+
+        The sections in the form's field `other_settings` are settings like those beside it.
+        """
         if not isinstance(values, Mapping):
             return values
-        return {name: value for name, value in values.items() if value is not None}
+        opened = _opened(values)
+        folded = opened.get(FOLDED)
+        if not isinstance(folded, Mapping):
+            return opened
+        return {**_opened(folded), **{name: value for name, value in opened.items() if name != FOLDED}}
 
     @model_validator(mode="after")
     def _prompts_leave_room_for_answers(self) -> Self:
@@ -162,6 +171,10 @@ class ProjectSettings(RetrainSettings):
         return values
 
 
+def _opened(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> ProjectSettings:
     """Read params.yaml, lay a profile and `--set` overrides over it, and check all of it at once.
 
@@ -170,10 +183,7 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
 
     Raises SettingsError listing every fault.
     """
-    values = read_yaml(root / PARAMS_FILE)
-    values.pop("flows", None)
-    if isinstance(values.get("machine"), dict):
-        values["machine"].pop("device", None)
+    values = of_any_machine(read_yaml(root / PARAMS_FILE))
     places = [PARAMS_FILE.name]
     if profile is not None:
         values = merged(values, _profile(root, profile))
@@ -182,6 +192,14 @@ def load_settings(root: Path, profile: str | None, overrides: Sequence[str]) -> 
         values = merged(values, parse_overrides(overrides))
         places.append("--set")
     return parse_settings(ProjectSettings, values, " with ".join(places))
+
+
+def of_any_machine(values: Values) -> Values:
+    """The values of a params.yaml without what plain `dvc repro` alone uses: its flows and its device."""
+    machine = values.get("machine")
+    if isinstance(machine, dict):
+        values = {**values, "machine": {key: value for key, value in machine.items() if key != "device"}}
+    return {key: value for key, value in values.items() if key != "flows"}
 
 
 def registered_model(root: Path) -> str:

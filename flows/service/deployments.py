@@ -15,6 +15,7 @@ from prefect.exceptions import MissingFlowError, ObjectAlreadyExists, ObjectNotF
 from prefect.flows import load_flow_from_entrypoint
 from prefect.workers.process import ProcessWorker
 
+from flows.service.deployed_values import version_of
 from flows.service.form import form_schema, form_values
 from flows.service.prefect_file import DeploymentConfig, PrefectFile, ScheduleConfig
 from flows.settings import ProjectSettings
@@ -83,10 +84,11 @@ def _make(
     settings: ProjectSettings,
     say: Callable[[str], object],
 ) -> UUID:
-    limit = entry.concurrency_limit
+    limit, schema = entry.concurrency_limit, form_schema(root, flow, settings)
     return client.create_deployment(
         flow_id=client.create_flow_from_name(flow.name),
         name=entry.name,
+        version=version_of(schema),
         entrypoint=entry.entrypoint,
         pull_steps=list(pull),
         description=entry.description,
@@ -97,7 +99,7 @@ def _make(
         concurrency_limit=limit.limit if limit else None,
         concurrency_options=_options(limit.collision_strategy) if limit else None,
         parameters=form_values(flow, settings),
-        parameter_openapi_schema=form_schema(root, flow, settings),
+        parameter_openapi_schema=schema,
         enforce_parameter_schema=True,
     )
 

@@ -1,8 +1,9 @@
-"""The form of a training flow in Prefect's UI: the method's own sections first (open), then data and the rest (closed).
+"""The form of a training flow in Prefect's UI: the method's own section (open), data (closed), the rest in one section.
 
-The form asks for the sections of params.yaml under the names that they have there; only their order, their titles and
-what is open at first are of the form. A closed section is empty: the run takes it from the profile or params.yaml
-(flows.form_settings).
+The form asks for the sections of params.yaml under the names that they have there. It adds one level: the field
+`other_settings` holds the sections that are seldom changed, and `flows.settings` lifts them out of it. Callers may also
+pass them beside the method's own section, as params.yaml has them. A closed section is empty: the run takes it from the
+profile or params.yaml (flows.form_settings).
 """
 
 import re
@@ -14,11 +15,13 @@ from typing import Any
 from prefect import Flow
 from prefect.utilities.callables import parameter_schema
 
+from flows.service.deployed_values import PARAMS
 from flows.service.fitting import settings_of
-from flows.settings import FlowSettings, ProjectSettings, profiles, stage_values
+from flows.settings import FOLDED, FlowSettings, ProjectSettings, profiles, stage_values
 
 TITLES = {
     "data": "Data",
+    "seed": "Seed",
     "round": "Round of retraining",
     "ppo": "PPO",
     "dpo": "DPO",
@@ -35,7 +38,6 @@ TITLES = {
     "machine": "Machine",
     "budget": "Budget",
     "resources": "Resources of each stage",
-    "seed": "Seed",
 }
 """What the sections are called in the form, in its order."""
 OPEN = {
@@ -44,7 +46,10 @@ OPEN = {
     "dpo": ("dpo",),
     "retrain": ("round",),
 }
-"""The sections that each flow's form shows at first, besides `data.files`."""
+"""The sections that each flow's form shows open."""
+BESIDE = ("data", "seed")
+"""What stands beside them; every other section is in the field `other_settings`."""
+FOLDED_TITLE = "All other settings"
 
 
 def form_schema(root: Path, flow: Flow[Any, Any], settings: ProjectSettings) -> dict[str, Any]:
@@ -53,18 +58,20 @@ def form_schema(root: Path, flow: Flow[Any, Any], settings: ProjectSettings) -> 
     kind = _kind(flow)
     if kind is None:
         return schema
-    definition = schema["definitions"][kind.__name__]
-    ordered = [*OPEN[flow.name], *(name for name in TITLES if name not in OPEN[flow.name])]
-    fields = definition["properties"]
-    definition["properties"] = {
-        name: {
-            **_section(fields[name], closed=name not in OPEN[flow.name]),
-            "title": TITLES[name],
-            "position": position,
-        }
-        for position, name in enumerate(name for name in ordered if name in fields)
-    }
-    _begin_with(schema, fields, stage_values(settings_of(kind, settings)))
+    definition, values = schema["definitions"][kind.__name__], stage_values(settings_of(kind, settings))
+    fields, is_open = definition["properties"], OPEN[flow.name]
+    ordered = [*is_open, *(name for name in TITLES if name in fields and name not in is_open)]
+    shown = {name: _section(fields[name], TITLES[name], closed=name not in is_open) for name in ordered}
+    first = [name for name in ordered if name in (*is_open, *BESIDE)]
+    rest = {name: section for name, section in shown.items() if name not in first}
+    schema["definitions"]["OtherSettings"] = _group(rest)
+    titles = f"{', '.join(TITLES[name] for name in rest)}."
+    folded = _section({"$ref": "#/definitions/OtherSettings", "description": titles}, FOLDED_TITLE, closed=True)
+    definition["properties"] = _placed({**{name: shown[name] for name in first}, FOLDED: folded})
+    definition["patternProperties"] = {f"^{name}$": section for name, section in rest.items()}
+    schema["properties"]["settings"]["default"] = form_values(flow, settings)["settings"]
+    schema[PARAMS] = values
+    _begin_with(schema, fields, values)
     _offer_profiles(schema, profiles(root))
     _name_in_words(schema)
     return schema
@@ -85,16 +92,32 @@ def _kind(flow: Flow[Any, Any]) -> type[FlowSettings] | None:
     return type(parameter.default) if parameter and isinstance(parameter.default, FlowSettings) else None
 
 
-def _section(field: Mapping[str, Any], *, closed: bool) -> dict[str, Any]:
+def _section(field: Mapping[str, Any], title: str, *, closed: bool) -> dict[str, Any]:
     """A section as the form shows it; a plain value, such as the seed, is never closed."""
     if not closed or "$ref" not in field:
-        return dict(field)
+        return {**field, "title": title}
     empty = {"type": "null", "title": "as in params.yaml"}
     return {
+        "title": title,
         "anyOf": [empty, {"$ref": field["$ref"]}],
         "default": None,
         "description": f"{field.get('description', '')} Left closed: as the profile or params.yaml has it.",
     }
+
+
+def _group(sections: Mapping[str, Any]) -> dict[str, Any]:
+    """The definition of a section that holds sections."""
+    return {
+        "type": "object",
+        "title": "set here",
+        "properties": _placed(sections),
+        "additionalProperties": False,
+    }
+
+
+def _placed(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields that the form shows in this order."""
+    return {name: {**field, "position": position} for position, (name, field) in enumerate(fields.items())}
 
 
 def _begin_with(schema: Mapping[str, Any], fields: Mapping[str, Any], values: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from stemma.cleanup.copies import remove_unserved_copies, size_of, unserved_copies
 from stemma.cleanup.objects import Objects, listed, remove
 from stemma.cleanup.protection import Kept, in_flight, protection
 from stemma.errors import ArtifactError, WorkspaceError
@@ -19,6 +20,7 @@ from stemma.lineage.index import Index, is_data
 from stemma.lineage.runs import Run
 from stemma.lineage.store import Place, Store
 from stemma.lineage.tracked import raw_inputs
+from stemma.records.counting import counted
 
 RETENTION = timedelta(days=30)
 
@@ -53,8 +55,11 @@ class Sweep:
 class Plan:
     """What a clean-up keeps and removes."""
 
+    root: Path
     kept: tuple[Kept, ...]
     sweeps: tuple[Sweep, ...]
+    copies: tuple[Path, ...] = ()
+    """Folders in serving/ that no alias serves."""
 
 
 def plan_gc(
@@ -92,12 +97,13 @@ def plan_gc(
         ids = frozenset(candidates - fresh)
         gone = tuple(records.gone(place, ids))
         sweeps.append(Sweep(place, ids, gone, len(loose & ids), len(loose - ids), sum(map(place.size, ids))))
-    return Plan(tuple(kept), tuple(sweeps))
+    return Plan(root, tuple(kept), tuple(sweeps), tuple(unserved_copies(root)))
 
 
 def carry_out(plan: Plan, store: Store) -> int:
     """Remove what the plan names; returns the bytes freed. Killed half-way, the same command completes it."""
-    return sum(remove(store, sweep.place, sweep.ids) for sweep in plan.sweeps)
+    _, size = remove_unserved_copies(plan.root)
+    return size + sum(remove(store, sweep.place, sweep.ids) for sweep in plan.sweeps)
 
 
 def page(plan: Plan) -> str:
@@ -110,6 +116,9 @@ def page(plan: Plan) -> str:
         lines += [f"  {len(sweep.ids)} objects, {size_text(sweep.size)}"]
         if sweep.spared:
             lines.append(f"  ({sweep.spared} objects on no run's record stay: they are young, or another project's)")
+    if plan.copies:
+        copies = f"{counted(len(plan.copies), 'copy', 'copies')}, {size_text(size_of(plan.copies))}"
+        lines += ["", "From serving/, copies that no alias serves:", f"  {copies}"]
     return "\n".join([*lines, "", "The runs stay on record with code, settings and hashes; only bytes go."])
 
 

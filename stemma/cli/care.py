@@ -97,7 +97,7 @@ def _pin(options: argparse.Namespace) -> int:
 def _forget(options: argparse.Namespace) -> int:
     from stemma.forgetting.forget import Request, apply
     from stemma.forgetting.forget_page import outcome_page, plan_page, purge_page
-    from stemma.forgetting.purge import purge
+    from stemma.forgetting.purge import purge, purge_copies
     from stemma.lineage.forgotten import FORGOTTEN
     from stemma.lineage.index import open_index
     from stemma.lineage.sharing import take_over
@@ -121,7 +121,9 @@ def _forget(options: argparse.Namespace) -> int:
             return print_page("\nNothing was changed; --apply cleans, --apply --purge removes the bytes as well.")
         is_new = apply(request, options.reason)
         print_page(outcome_page(request, is_new))
-        return print_page(purge_page(purge(request))) if options.purge else 0
+        if options.purge:
+            print_page(purge_page(request, purge(request), purge_copies(request)))
+        return 0
 
 
 def _reproduce(options: argparse.Namespace) -> int:

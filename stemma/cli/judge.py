@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stemma.cli.page import Commands, print_page
 from stemma.errors import DataError, SettingsError, WorkspaceError
 from stemma.lineage.git import find_project
+from stemma.records.counting import counted
 
 if TYPE_CHECKING:
     from flows.settings import ProjectSettings
@@ -165,10 +166,10 @@ def _revise(options: argparse.Namespace) -> int:
     writer = writer_for(judge, _machine(settings), settings.seed, options.max_tokens)
     answers = first_answers(options.artifacts, options.most)
     with _bench(root, settings) as bench:
-        revised = revise(bench.constitution, writer, answers, bench.cache, bench.say)
+        revised = revise(bench.constitution, writer, answers, bench.cache, bench.progress)
         report = write_demonstrations(options.file, revised, {"constitution": bench.told(), "model": writer.origin})
     return print_page(
-        f"{len(revised.revisions)} of {len(answers)} answers are revised in {options.file}; {report} says how. "
+        f"{len(revised.revisions)} of {counted(len(answers), 'answer')} revised in {options.file}; {report} says how. "
         f"Take them in: --set 'data.files=[…, {options.file}]'"
     )
 
@@ -179,22 +180,19 @@ def _bench(root: Path, settings: "ProjectSettings") -> "Iterator[Bench]":
     from stemma.judging.answer_cache import CACHE, open_cache
     from stemma.judging.constitution import FOLDER, read_constitution
     from stemma.judging.text_judge import Bench
+    from stemma.stage.live_lines import LiveLines
 
     config = settings.ai_label
+    progress = LiveLines("stemma judge", stream=sys.stderr)  # beside the page, so that JSON stays JSON
     constitution, sha256 = read_constitution(root / FOLDER, config.constitution)
-    with open_cache(root / ".stemma" / CACHE) as cache:
-        yield Bench(constitution, sha256, cache, settings.seed, config.most_broken_share, _say)
+    with open_cache(root / ".stemma" / CACHE) as cache, progress.never_silent():
+        yield Bench(constitution, sha256, cache, settings.seed, config.most_broken_share, progress)
 
 
 def _machine(settings: "ProjectSettings") -> "MachineConfig":
     from flows.hardware import resolve
 
     return resolve(settings.machine)
-
-
-def _say(text: str) -> None:
-    """Progress goes beside the page, so that JSON stays JSON."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def _writing_judge(settings: "ProjectSettings", name: str) -> "AiJudgeConfig":

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from stemma.forgetting.forget import Request, newest
-from stemma.forgetting.holdings import LINES, Bytes, Holding, Part
+from stemma.forgetting.holdings import Bytes, Holding, Part
 from stemma.forgetting.purge import Purged
 from stemma.forgetting.retraining import retraining
 from stemma.lineage.family import size_text
+from stemma.lineage.forgotten import taints
+from stemma.lineage.row_files import LINES
+from stemma.lineage.served import served_aliases, served_artifact
 from stemma.lineage.tracked import in_folder
 from stemma.records.counting import counted
 
@@ -48,11 +51,22 @@ def outcome_page(request: Request, is_new: bool) -> str:
     return "\n".join([*lines, *(["", "`stemma reconcile` shows the taints in MLflow."] if is_new else [])])
 
 
-def purge_page(removed: list[Purged]) -> str:
-    """What was removed."""
+def purge_page(request: Request, removed: list[Purged], copies: tuple[int, int]) -> str:
+    """What was removed; `copies` are those in serving/, as `purge_copies` counts them."""
     told = [f"  {one.place}: {one.objects} objects, {size_text(one.size)}" for one in removed]
+    number, size = copies
+    told.append(f"  serving/: {counted(number, 'copy', 'copies')} of tainted models, {size_text(size)}")
     rest = "Not looked into: MLflow's artifacts, the runs' logs and step checkpoints in .stemma, and other clones."
-    return "\n".join(["", "Removed for good; hashes and tombstone stay:", *told, rest])
+    return "\n".join(["", "Removed for good; hashes and tombstone stay:", *told, rest, *_still_served(request.root)])
+
+
+def _still_served(root: Path) -> Iterator[str]:
+    """The aliases whose model is tainted: serving goes on until another model takes its place."""
+    tainted = taints(root)
+    for model, alias in served_aliases(root):
+        artifact = served_artifact(root, model, alias)
+        if artifact in tainted:
+            yield f"serving/{model}/{alias} serves {artifact}, which is tainted, until another model is promoted"
 
 
 def _holding_line(holding: Holding) -> str:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from stemma.cleanup.copies import remove_unserved_copies
 from stemma.cleanup.objects import Objects, listed, remove
 from stemma.forgetting.forget import Request, held_objects, newest
 from stemma.judging.answer_cache import forget_answers
 from stemma.lineage.fetched import check_fetched
-from stemma.lineage.forgotten import FORGOTTEN
+from stemma.lineage.forgotten import FORGOTTEN, taints
 from stemma.lineage.git import Git
 from stemma.lineage.raw_files import raw_files
 from stemma.lineage.sharing import hand_on
@@ -46,6 +47,11 @@ def purge(request: Request) -> list[Purged]:
         request.tombstones.add(f"purge what was forgotten on request {request.asked[:8]}", act, {}, {})
     hand_on(request.root, FORGOTTEN)
     return removed
+
+
+def purge_copies(request: Request) -> tuple[int, int]:
+    """Remove the copies in serving/ of tainted models, but those that an alias serves; how many, and their bytes."""
+    return remove_unserved_copies(request.root, taints(request.root).__contains__)
 
 
 def _old(request: Request) -> set[str]:

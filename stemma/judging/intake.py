@@ -1,39 +1,38 @@
 """Taking a judge's answers in: what is read is kept at once, what cannot be read is counted, progress is told."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from stemma.errors import DataError
 from stemma.judging.answer_cache import AnswerCache
 from stemma.judging.reply import Reply, UnreadableError
-from stemma.stage.progress import SECONDS_BETWEEN_LINES
+from stemma.records.counting import counted
+from stemma.stage.live_lines import LiveLines
 
 Told = Mapping[str, Reply | UnreadableError]
 """Answers by their question's key; for what could not be read, the reason."""
 SHOWN_CHARS = 200
-Say = Callable[[str], None]
-"""Tells whoever watches one line."""
 
 
 class Intake:
     """Takes the answers of one judge in."""
 
-    def __init__(self, name: str, cache: AnswerCache, say: Say, keys: list[str], most_broken_share: float) -> None:
+    def __init__(
+        self, name: str, cache: AnswerCache, progress: LiveLines, keys: list[str], most_broken_share: float
+    ) -> None:
         self.replies = {key: Reply(**kept) for key, kept in cache.find(keys).items()}
         """The answers so far, by key; those kept from before are there at once."""
         self.broken: Counter[str] = Counter()
         """Why answers could not be read, with how many."""
         self._name = name
         self._cache = cache
-        self._say = say
+        self._progress = progress
         self._total = len(keys)
         self._most_broken = most_broken_share * len(keys)
-        self._began = self._last_line = time.monotonic()
-        self._kept = len(self.replies)
-        if self._kept:
-            say(f"judge {name}: {self._kept} of {self._total} answers are known already")
+        progress.say(f"judge {name}: {counted(self._total, 'question')}, {len(self.replies)} answered before")
+        if len(self.replies) < self._total:
+            progress.at(len(self.replies), self._total)
 
     def take(self, told: Told) -> None:
         """Take answers in.
@@ -60,10 +59,10 @@ class Intake:
         )
 
     def _tell(self) -> None:
-        now, done = time.monotonic(), len(self.replies) + self.broken.total()
-        if now - self._last_line < SECONDS_BETWEEN_LINES and done < self._total:
-            return
-        self._last_line = now
-        left = (now - self._began) / max(done - self._kept, 1) * (self._total - done)
-        broken = f", {self.broken.total()} broken" if self.broken else ""
-        self._say(f"judge {self._name}: {done} of {self._total} answers{broken}, {left:.0f} s left")
+        broken = self.broken.total()
+        done = len(self.replies) + broken
+        self._progress.at(done, self._total)
+        if done >= self._total:
+            unread = f", {counted(broken, 'answer')} cannot be read" if broken else ""
+            answered = f"{len(self.replies)} of {counted(self._total, 'question')} answered"
+            self._progress.say(f"judge {self._name}: {answered}{unread}")

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from stemma.errors import SettingsError
 from stemma.judging.answer_cache import AnswerCache, key_of
 from stemma.judging.constitution import Constitution
-from stemma.judging.intake import Say
 from stemma.judging.prompt import critique_prompt, revision_prompt
 from stemma.judging.reply import UnreadableError
 from stemma.judging.writers import Writer, Written
+from stemma.records.counting import counted
 from stemma.records.types import Conversation, Prompt, Response
+from stemma.stage.live_lines import LiveLines
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def revise(
     writer: Writer,
     answers: Sequence[tuple[Prompt, Response]],
     cache: AnswerCache,
-    say: Say,
+    progress: LiveLines,
 ) -> Revised:
     """Criticise and revise every answer; what was written before is taken from the cache.
 
@@ -53,15 +54,15 @@ def revise(
             f"constitution {constitution.name} has no `critique` and `revise`; add them, or name another"
         )
     revised = Revised()
-    say(f"{len(answers)} answers to criticise")
+    progress.say(f"{counted(len(answers), 'answer')} to criticise")
     asked = [critique_prompt(constitution, prompt.messages, answer.text) for prompt, answer in answers]
-    critiques = _texts(_written(writer, asked, cache), revised.lost)
-    say(f"{len(critiques)} critiques, as many answers to revise")
+    critiques = _texts(_written(writer, asked, cache, progress), revised.lost)
+    progress.say(f"{counted(len(critiques), 'critique')}, as many answers to revise")
     again = [
         revision_prompt(constitution, answers[i][0].messages, answers[i][1].text, critique)
         for i, critique in critiques.items()
     ]
-    texts = _texts(_written(writer, again, cache), revised.lost)
+    texts = _texts(_written(writer, again, cache, progress), revised.lost)
     for place, (i, critique) in enumerate(critiques.items()):
         if place in texts:
             prompt, answer = answers[i]
@@ -75,7 +76,7 @@ def _texts(written: Sequence[Written], lost: Counter[str]) -> dict[int, str]:
     return {i: text for i, text in enumerate(written) if isinstance(text, str)}
 
 
-def _written(writer: Writer, prompts: Sequence[Conversation], cache: AnswerCache) -> list[Written]:
+def _written(writer: Writer, prompts: Sequence[Conversation], cache: AnswerCache, progress: LiveLines) -> list[Written]:
     keys = [
         key_of({"writer": writer.identity, "prompt": [[message.role, message.content] for message in prompt]})
         for prompt in prompts
@@ -85,9 +86,11 @@ def _written(writer: Writer, prompts: Sequence[Conversation], cache: AnswerCache
 
     def keep(texts: Mapping[int, Written]) -> None:
         found.update(texts)
+        progress.at(len(found), len(missing))
         cache.keep({keys[i]: {"text": text} for i, text in texts.items() if isinstance(text, str)})
 
     missing = {i: prompt for i, prompt in enumerate(prompts) if keys[i] not in known}
     if missing:
+        progress.at(0, len(missing))
         writer.write(missing, keep)
     return [found[i] if i in found else str(known[key]["text"]) for i, key in enumerate(keys)]

@@ -8,10 +8,11 @@ from typing import Protocol, get_args
 from stemma.judging.answer_cache import AnswerCache, key_of
 from stemma.judging.case import PROBABILITY_DIGITS, Case, Opinion, Order
 from stemma.judging.constitution import Constitution
-from stemma.judging.intake import Intake, Say, Told
+from stemma.judging.intake import Intake, Told
 from stemma.judging.prompt import comparison_prompt, prompt_sha256
 from stemma.judging.reply import Reply
 from stemma.records.types import Conversation, Origin
+from stemma.stage.live_lines import LiveLines
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Bench:
     cache: AnswerCache
     seed: int
     most_broken_share: float
-    say: Say
+    progress: LiveLines
 
     def told(self) -> Origin:
         """The constitution as it stands on record."""
@@ -91,7 +92,7 @@ class TextJudge:
         asked = [self._asked(case) for case in cases]
         questions = {one.question.key: one.question for row in asked for one in row}
         bench = self._bench
-        intake = Intake(self.name, bench.cache, bench.say, list(questions), bench.most_broken_share)
+        intake = Intake(self.name, bench.cache, bench.progress, list(questions), bench.most_broken_share)
         if len(intake.replies) < len(questions):
             self._model.ask(list(questions.values()), set(intake.replies), intake.take)
         self.broken = dict(sorted(intake.broken.items()))

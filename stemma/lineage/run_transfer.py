@@ -20,8 +20,8 @@ from stemma.lineage.git import Git
 from stemma.lineage.git_objects import remote_refs
 from stemma.lineage.registering import catch_up
 from stemma.lineage.registry import Registry, models
-from stemma.lineage.runs import Run
-from stemma.lineage.sharing import SECONDS_TO_MOVE, hand_on, shared_through
+from stemma.lineage.runs import FLOW_RUN, Run, read_trailers
+from stemma.lineage.sharing import SECONDS_TO_MOVE, hand_on, is_ancestor, shared_through
 from stemma.lineage.store import Place, Store
 from stemma.lineage.tracked import raw_inputs
 
@@ -45,11 +45,13 @@ class Pushed:
         return f"pushed to Git remote {self.git_remote} and DVC remote {self.dvc_remote}: {there}"
 
 
-def push_run(root: Path, run: Run) -> Pushed:
+def push_run(root: Path, run: Run, by_flow: bool = False) -> Pushed:
     """Push a run, its artifacts, its raw inputs, its entries in the run-cache and the versions that it registered.
 
-    Raises WorkspaceError where the project has no remotes, a remote does not take something, or an object is in neither
-    the cache nor the remote; ArtifactError where the run holds, or descends from, what was forgotten on request.
+    `by_flow` is for the flow that made the run: it may replace the commit that another attempt of the same flow run
+    pushed. Raises WorkspaceError if the project has no remotes, a remote does not take something, the Git remote has
+    another run of that name, or an object is in neither the cache nor the remote; ArtifactError if the run holds, or
+    descends from, what was forgotten on request.
     """
     git_remote, dvc_remote = shared_through(root), default_remote(root)
     if git_remote is None or dvc_remote is None:
@@ -58,10 +60,11 @@ def push_run(root: Path, run: Run) -> Pushed:
             "DVC remote (`dvc remote add --default store URL`)"
         )
     _refuse_tainted(root, run)
+    replaced = _replaceable(root, git_remote, run, by_flow)
     with Store(root) as store, answering(f"run {run.name}"):
         objects, sent = _push_bytes(store, run)
         store.push_run_cache(_entries(store, run))
-    _push_commit(root, git_remote, run)
+    _push_commit(root, git_remote, run, replaced)
     return Pushed(git_remote, dvc_remote, objects, sent)
 
 
@@ -160,10 +163,36 @@ def _entry(locked: Mapping[str, Any]) -> str:
     return f"{key[:2]}/{key}/{_get_cache_hash(deepcopy(locked))}"  # type: ignore[no-untyped-call]
 
 
-def _push_commit(root: Path, remote: str, run: Run) -> None:
-    """Push a run's experiment, and the chain of each model that it is a version of."""
-    git, ref = Git(root), f"refs/exps/{run.baseline[:2]}/{run.baseline[2:]}/{run.name}"
-    git.run("push", "--quiet", remote, f"+{run.commit}:{ref}", timeout=SECONDS_TO_MOVE)
+def _replaceable(root: Path, remote: str, run: Run, by_flow: bool) -> str:
+    """The commit that the Git remote has under the run's name, if a push may replace it; empty if there is none.
+
+    Raises WorkspaceError if it is another run's.
+    """
+    git, ref = Git(root), _experiment_ref(run)
+    remote_commit = remote_refs(root, remote, ref).get(ref, "")
+    if remote_commit in {"", run.commit}:
+        return remote_commit
+    git.run("fetch", "--quiet", "--no-tags", remote, ref, timeout=SECONDS_TO_MOVE)
+    flow_run = read_trailers(git.run("log", "--max-count=1", "--format=%B", remote_commit)).get(FLOW_RUN)
+    same_flow_run = bool(flow_run) and flow_run == run.trailers.get(FLOW_RUN)
+    if is_ancestor(git, remote_commit, run.commit) or (by_flow and same_flow_run):
+        return remote_commit
+    raise WorkspaceError(
+        f"Git remote {remote} has another run of that name: {ref} is commit {remote_commit[:10]} there and "
+        f"{run.commit[:10]} here, and the run here does not come from the one there. Nothing was pushed. Compare them "
+        f"with `git diff {remote_commit[:10]} {run.commit[:10]}`; `git fetch {remote} +{ref}:{ref}` replaces the run "
+        f"here, `dvc exp rename {run.name} NEW-NAME` keeps both: push NEW-NAME then"
+    )
+
+
+def _push_commit(root: Path, remote: str, run: Run, replaced: str) -> None:
+    """Push a run's experiment, and the chain of each model that it is a version of.
+
+    `replaced` is the commit that the remote has under that name; the push fails if another came in between.
+    """
+    git, ref = Git(root), _experiment_ref(run)
+    lease = f"--force-with-lease={ref}:{replaced}"
+    git.run("push", "--quiet", lease, remote, f"{run.commit}:{ref}", timeout=SECONDS_TO_MOVE)
     if remote_refs(root, remote, ref).get(ref) != run.commit:
         raise WorkspaceError(f"Git remote {remote} does not have {ref} as it is here, though it took it")
     for model in models(root):
@@ -171,3 +200,7 @@ def _push_commit(root: Path, remote: str, run: Run) -> None:
         if any(version.commit == run.commit for version in registry.read().versions.values()):
             catch_up(root, registry)
             hand_on(root, registry.ref)
+
+
+def _experiment_ref(run: Run) -> str:
+    return f"refs/exps/{run.baseline[:2]}/{run.baseline[2:]}/{run.name}"

@@ -16,11 +16,15 @@ from stemma.lineage.git import Git
 
 MODEL_STAGES = ("base", "sft", "judge", "reward", "ppo", "dpo")
 """Stages whose artifact is a model; the others make datasets."""
+EVALUATION = "eval_"
+"""What the names of the evaluation stages begin with; the rest is the stage of the policy."""
 
 EXPERIMENTS = "refs/exps/*/*/*"
 TRAILER = "Stemma-"
 FLOW = f"{TRAILER}Flow: "
 """The trailer that tells a run of ours from other DVC experiments."""
+FLOW_RUN = "Prefect-Flow-Run"
+"""The trailer with the id of the Prefect flow run that made it."""
 
 
 @dataclass(frozen=True)

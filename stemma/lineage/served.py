@@ -4,6 +4,8 @@ from pathlib import Path
 
 SERVING = Path("serving")
 VERSIONS = SERVING / ".versions"
+LOCK = Path(".stemma") / "serving.lock"
+"""Held while a copy is written or removed, or a link is moved."""
 
 
 def link_of(root: Path, model: str, alias: str) -> Path:

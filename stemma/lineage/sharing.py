@@ -55,14 +55,14 @@ def take_over(root: Path, ref: str) -> None:
     if not theirs or theirs == ours:
         return
     git.run("fetch", "--quiet", remote, ref, timeout=SECONDS_TO_MOVE)
-    if not ours or _is_ancestor(git, ours, theirs):
+    if not ours or is_ancestor(git, ours, theirs):
         try:
             git.run("update-ref", "-m", f"taken over from {remote}", ref, theirs, ours)
         except WorkspaceError:
             # Another process of this clone was faster.
             if git.run("for-each-ref", "--format=%(objectname)", ref) != theirs:
                 raise
-    elif not _is_ancestor(git, theirs, ours):
+    elif not is_ancestor(git, theirs, ours):
         raise DivergedError(
             f"{ref} and the copy on Git remote {remote} went different ways: both have acts that the other lacks. "
             f"Look at both with `git log {ours[:10]} {theirs[:10]}`; "
@@ -84,12 +84,12 @@ def hand_on(root: Path, ref: str) -> None:
         git.run("push", "--quiet", remote, f"{ref}:{ref}", timeout=SECONDS_TO_MOVE)
     except WorkspaceError:
         theirs = git.run("ls-remote", remote, ref, timeout=SECONDS_TO_ANSWER).partition("\t")[0]
-        if theirs and not _is_ancestor(git, theirs, ref):
+        if theirs and not is_ancestor(git, theirs, ref):
             raise ChainMovedError(f"somebody else moved {ref} on Git remote {remote} meanwhile") from None
         raise
 
 
-def _is_ancestor(git: Git, old: str, new: str) -> bool:
+def is_ancestor(git: Git, old: str, new: str) -> bool:
     """Whether a commit is among the ancestors of another; one that is not here is none."""
     try:
         return git.run("rev-list", "--count", "--max-count=1", f"{new}..{old}") == "0"

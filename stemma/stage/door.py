@@ -27,11 +27,12 @@ from stemma.stage.definition import (
     scratch_name,
 )
 from stemma.stage.full_disk import telling_a_full_disk
+from stemma.stage.live_lines import append_event
 from stemma.stage.locks import lock
 from stemma.stage.manifest import verify_manifest, write_manifest
 from stemma.stage.orphan import end_with
 from stemma.stage.out_of_memory import telling_out_of_memory
-from stemma.stage.progress import Progress, UnheardProgress, append_event
+from stemma.stage.progress import Progress, UnheardProgress
 from stemma.stage.rank import RANK_VARIABLE, is_first, is_rank, join
 from stemma.stage.ranks import RANK_OUTPUT_VARIABLE, RANK_SCRATCH_VARIABLE, TRAIN_IN_RANKS, run_in_ranks
 from stemma.stage.slots import slots_for
@@ -133,7 +134,8 @@ def _run(name: str, config: type[C], function: Work[C], section: str) -> None:
             if read.machine.processes > 1 and name in TRAIN_IN_RANKS:
                 run_in_ranks(read.definition.cmd.split()[1:], name, read.machine, output, scratch)
             else:
-                metrics = function(read.settings, _stage(name, read, output, scratch, progress))
+                with progress.never_silent():
+                    metrics = function(read.settings, _stage(name, read, output, scratch, progress))
             progress.write_history(output)
             write_manifest(output, name, read.inputs)
             write_plots(name, progress.rows())
@@ -158,7 +160,7 @@ def _be_a_rank(name: str, config: type[C], function: Work[C], section: str) -> N
             name, scratch, events_file(name) if is_first() else None
         )
         join(read.machine)
-        with telling_a_full_disk(output, scratch), telling_out_of_memory():
+        with telling_a_full_disk(output, scratch), telling_out_of_memory(), progress.never_silent():
             metrics = function(read.settings, _stage(name, read, output, scratch, progress))
         if metrics is not None:
             _write_metrics(name, metrics)

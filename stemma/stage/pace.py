@@ -8,12 +8,14 @@ class Pace:
 
     def __init__(self) -> None:
         self._began: tuple[float, int] | None = None
+        self._last = 0
 
     def left(self, step: int, total: int) -> float | None:
         """Seconds that the steps after this one may take; None where no step has been timed yet."""
         now = time.monotonic()
-        if self._began is None or step < self._began[1]:
+        if self._began is None or step < self._last:
             self._began = (now, step)
+        self._last = step
         began, first = self._began
         return (now - began) / (step - first) * (total - step) if step > first else None
 

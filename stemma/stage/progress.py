@@ -7,40 +7,26 @@ a file that the flow reads, shows, and projects into MLflow.
 import csv
 import json
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from stemma.errors import TrainingError
 from stemma.stage.deadline import Deadline
 from stemma.stage.durable import sync, write_whole
-from stemma.stage.pace import Pace
+from stemma.stage.live_lines import LiveLines
 
 HISTORY = "history.csv"
 ROWS = "history.jsonl"
 """The history while a stage works, in its scratch folder."""
-SECONDS_BETWEEN_LINES = 5.0
-SECONDS_BETWEEN_PLACES = 1.0
 
 
-def append_event(file: Path, event: Mapping[str, Any]) -> None:
-    """Add one event to the file that a flow watches."""
-    with file.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(event) + "\n")
-
-
-class Progress:
+class Progress(LiveLines):
     """The history of one stage's training, and its live events."""
 
     def __init__(self, stage: str, scratch: Path, events: Path | None = None) -> None:
-        self._stage = stage
+        super().__init__(stage, events)
         self._scratch = scratch
         self._rows = scratch / ROWS
-        self._events = events
-        self._pace = Pace()
-        self._last_place = 0.0
-        self._last_line = 0.0
         self._kept = 0
         self._deadline = Deadline.from_environment()
 
@@ -54,15 +40,7 @@ class Progress:
                 raise self.diverged(f"{name} is {value}", step, total)
         self._add({"step": step, **{name: float(value) for name, value in metrics.items()}})
         self._emit({"step": step, "total": total, "metrics": dict(metrics)})
-        self._print_line(step, total, metrics)
-
-    def at(self, step: int, total: int) -> None:
-        """Tell whoever watches how far the steps are, whose numbers come later; 0 before the first."""
-        now = time.monotonic()
-        if now - self._last_place >= SECONDS_BETWEEN_PLACES:
-            self._last_place = now
-            self._emit({"at": step, "total": total})
-            self._print_line(step, total, {})
+        self._print_step(step, total, metrics)
 
     def diverged(self, what: str, step: int, total: int, rate: str = "learning_rate") -> TrainingError:
         """The error of training whose numbers are no longer finite: what, where, what is kept, the remedy.
@@ -71,21 +49,15 @@ class Progress:
         """
         kept = f"the step checkpoint of step {self._kept}" if self._kept else "no step checkpoint yet"
         return TrainingError(
-            f"{self._stage} diverged: {what} at step {step} of {total}. Lower {self._stage}.{rate}. "
+            f"{self._name} diverged: {what} at step {step} of {total}. Lower {self._name}.{rate}. "
             f"In {self._scratch} are the numbers before it and {kept}."
         )
-
-    def say(self, text: str) -> None:
-        """Tell whoever watches one line."""
-        self._emit({"say": text})
-        if not self._events:
-            self._print(text)
 
     def waits(self, text: str) -> None:
         """Tell whoever watches what the stage waits for before it begins."""
         self._emit({"waits": text})
         if not self._events:
-            print(f"{self._stage} {text}", flush=True)
+            print(f"{self._name} {text}", flush=True)
 
     def waited(self, seconds: float) -> None:
         """Note that the stage begins now and has waited so long, in which its budget was not touched."""
@@ -146,21 +118,6 @@ class Progress:
 
     def _keep(self, rows: Sequence[Mapping[str, float]]) -> None:
         write_whole(self._rows, "".join(json.dumps(row) + "\n" for row in rows).encode())
-
-    def _emit(self, event: Mapping[str, Any]) -> None:
-        if self._events:
-            append_event(self._events, event)
-
-    def _print_line(self, step: int, total: int, metrics: Mapping[str, float]) -> None:
-        now, left = time.monotonic(), self._pace.left_text(step, total)
-        if self._events or (now - self._last_line < SECONDS_BETWEEN_LINES and step < total):
-            return
-        self._last_line = now
-        numbers = (f"{name} {value:.4g}" for name, value in metrics.items())
-        self._print("  ".join(filter(None, [f"step {step}/{total}", *numbers, left])))
-
-    def _print(self, line: str) -> None:
-        print(f"{self._stage}: {line}", flush=True)
 
 
 class UnheardProgress(Progress):

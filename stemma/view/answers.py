@@ -26,7 +26,20 @@ def log_answers(mlflow: MlflowStore, run: str, answers: AnswerExamples | None) -
 def answer_differences(
     mlflow: MlflowStore, where: str, run: Any, answers: AnswerExamples | None
 ) -> Iterator[Difference]:
-    """A table of answers that is missing on a run."""
+    """A table of answers that is missing on a run, is another, or is not marked as a table."""
+    if not answers:
+        return
     number = run.info.run_id
-    if answers and ANSWERS not in {file.path for file in mlflow.client.list_artifacts(number)}:
+    shown = mlflow.read_text(number, ANSWERS)
+    if shown is None:
         yield Difference(f"{where}: its answers are missing", lambda: log_answers(mlflow, number, answers))
+    elif _parsed(shown) != table(answers) or ANSWERS not in run.data.tags.get(TABLES, ""):
+        words = f"{where}: its answers are not what is on record"
+        yield Difference(words, lambda: log_answers(mlflow, number, answers))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -70,8 +70,14 @@ class ServedChatModel(ChatModel):
 def checked_copy(root: Path, artifact: str, manifest_sha256: str) -> Path:
     """The folder under serving/ with a model's files, laid out from DVC where it is not there or not right.
 
-    Raises ArtifactError where its bytes are nowhere to be had, or its manifest is another.
+    Raises ArtifactError if MLflow does not know the manifest, the bytes are nowhere to be had, or the manifest is
+    another.
     """
+    if not manifest_sha256:
+        raise ArtifactError(
+            f"MLflow does not know the manifest of {artifact}: it was recorded in a clone that did not have the bytes. "
+            "Run `stemma reconcile` in a clone whose DVC cache or remote has them"
+        )
     with closing(open_index(root)) as index, Store(root) as store:
         found = find_model(root, index, artifact)
         stage = found.derivation.stage

@@ -12,7 +12,16 @@ from stemma.lineage.placeholders import asked_nobody, used_params
 from stemma.lineage.runs import MODEL_STAGES
 from stemma.lineage.store import Store
 from stemma.view.facts import Ends
-from stemma.view.store import CONTEXT, INPUT, OUTPUT, MlflowStore, Point, inputs_of
+from stemma.view.store import (
+    CONTEXT,
+    INPUT,
+    LONGEST_TAG,
+    OUTPUT,
+    MlflowStore,
+    Point,
+    inputs_of,
+    shown_setting,
+)
 
 OURS = "stemma."
 """What our tags begin with."""
@@ -64,7 +73,7 @@ def run_tag_differences(mlflow: MlflowStore, where: str, run: Any, want: Mapping
     return tag_differences(
         where,
         run.data.tags,
-        want,
+        {key: value[:LONGEST_TAG] for key, value in want.items()},
         lambda tags: mlflow.set_tags(number, tags),
         lambda key: mlflow.client.delete_tag(number, key),
     )
@@ -83,7 +92,7 @@ def setting_differences(
     where: str, run: Any, settings: Values, write: Callable[[str, Values], object]
 ) -> Iterator[Difference]:
     """Settings that are missing are logged; one that is otherwise cannot be changed in MLflow."""
-    have, want = run.data.params, {key: str(value) for key, value in flat(settings).items()}
+    have, want = run.data.params, {key: shown_setting(value) for key, value in flat(settings).items()}
     missing = sorted(set(want) - set(have))
     if missing:
         yield Difference(f"{where}: {_counted(missing, 'setting')} missing", lambda: write(run.info.run_id, settings))

@@ -5,13 +5,19 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import StemmaError
+from stemma.lineage.policy_files import POLICIES
+from stemma.lineage.runs import EVALUATION
 from stemma.lineage.store import Store
+from stemma.stage.locks import lock
 from stemma.stage.manifest import MANIFEST
-from stemma.view.model_file import POLICIES, model_folder
+from stemma.view.model_file import model_folder
 
 PARENT = "mlflow.parentRunId"
-EVALUATION = "eval_"
-"""What the name of a stage begins with that evaluates a policy."""
+DVC_ID_TAG = "stemma.dvc_id"
+MANIFEST_TAG = "stemma.manifest_sha256"
+READY = "READY"
+LOCK = Path(".stemma") / "mlflow-models.lock"
+"""Held while a model is looked up and made, so that two runs of this clone make one."""
 
 
 class LoggedModels:
@@ -23,28 +29,49 @@ class LoggedModels:
         self._experiment = experiment
 
     def of(self, stage: str, dvc_id: str, source_run: str | None) -> str:
-        """The id of the model that stands for these bytes, made where there is none yet.
+        """The id of the model that stands for these bytes, made if there is none yet, finished if it is half made.
 
         A policy gets the file that lets MLflow load it. MLflow holds no weights.
         """
-        found = self._client.search_logged_models(
-            [self._experiment], f"tags.`stemma.dvc_id` = '{dvc_id}' and name = '{stage}'", max_results=1
-        )
-        if found:
-            return str(found[0].model_id)
-        manifest = manifest_sha256(self._root, dvc_id)
-        made = self._client.create_logged_model(
+        with lock(self._root / LOCK):
+            stored = self._client.search_logged_models(
+                [self._experiment],
+                f"tags.`{DVC_ID_TAG}` = '{dvc_id}' and name = '{stage}'",
+                max_results=1,
+                order_by=[{"field_name": "creation_timestamp", "ascending": True}],
+            )
+            model = stored[0] if stored else self._create(stage, dvc_id, source_run)
+            if str(model.status) != READY:
+                self.finish(model, manifest_sha256(self._root, dvc_id))
+        return str(model.model_id)
+
+    def finish(self, model: Any, manifest: str) -> None:
+        """Write what MLflow loads a policy by, and mark a model that is being made, or that a kill left, as ready.
+
+        `manifest` is the sha256 of the artifact's manifest; if it is empty, a tag that is there stays.
+        """
+        manifest = manifest or model.tags.get(MANIFEST_TAG, "")
+        if model.name in POLICIES:
+            with model_folder(model.model_id, model.name, model.tags[DVC_ID_TAG], manifest) as folder:
+                self._client.log_model_artifacts(model.model_id, str(folder))
+        self._client.set_logged_model_tags(model.model_id, {MANIFEST_TAG: manifest})
+        if str(model.status) != READY:
+            self._client.finalize_logged_model(model.model_id, READY)
+
+    def half_made(self, model_id: str) -> Any | None:
+        """A model that is not ready and that no run of this clone is making now; waits for a run that is."""
+        with lock(self._root / LOCK):
+            model = self._client.get_logged_model(model_id)
+        return None if str(model.status) == READY else model
+
+    def _create(self, stage: str, dvc_id: str, source_run: str | None) -> Any:
+        return self._client.create_logged_model(
             self._experiment,
             name=stage,
             source_run_id=source_run,
-            tags={"stemma.dvc_id": dvc_id, "stemma.stage": stage, "stemma.manifest_sha256": manifest},
+            tags={DVC_ID_TAG: dvc_id, "stemma.stage": stage},
             model_type=stage,
         )
-        if stage in POLICIES:
-            with model_folder(made.model_id, stage, dvc_id, manifest) as folder:
-                self._client.log_model_artifacts(made.model_id, str(folder))
-        self._client.finalize_logged_model(made.model_id, "READY")
-        return str(made.model_id)
 
     def describe(self, run: str, stage: str) -> None:
         """Show a stage's numbers on its model's page: the model that it made, or else the policy that it evaluated.

@@ -1,4 +1,4 @@
-"""Where the file by which MLflow loads a policy is not what it would be if it were written now."""
+"""Where a model in MLflow is half made, or the files by which MLflow loads a policy are not what is on record."""
 
 import tempfile
 from collections.abc import Iterator
@@ -6,24 +6,38 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.policy_files import POLICIES
 from stemma.view.difference import Difference
-from stemma.view.logged_models import manifest_sha256
-from stemma.view.model_file import POLICIES, model_folder
+from stemma.view.logged_models import DVC_ID_TAG, MANIFEST_TAG, READY, manifest_sha256
+from stemma.view.model_file import model_folder
 from stemma.view.store import MlflowStore, paged
 
 
 def model_differences(root: Path, mlflow: MlflowStore) -> Iterator[Difference]:
-    """Policies in MLflow whose files are missing or changed; the right ones are written over them."""
+    """Models in MLflow that are half made, and policies whose files or manifest are missing or changed.
+
+    The right ones are written over them. A model whose manifest is not known here is left as it is.
+    """
     for model in paged(lambda token: mlflow.client.search_logged_models([mlflow.experiment], page_token=token)):
-        dvc_id = model.tags.get("stemma.dvc_id", "")
-        if model.name not in POLICIES or not dvc_id:
+        dvc_id, recorded = model.tags.get(DVC_ID_TAG, ""), model.tags.get(MANIFEST_TAG, "")
+        if not dvc_id:
             continue
-        manifest = manifest_sha256(root, dvc_id) or model.tags.get("stemma.manifest_sha256", "")
-        with model_folder(model.model_id, model.name, dvc_id, manifest) as folder:
-            expected = {path.name: path.read_bytes() for path in folder.iterdir()}
-        if any(_read(mlflow, model, name) != content for name, content in expected.items()):
-            words = f"model {model.name} {dvc_id}: the files by which MLflow loads it are not what is on record"
-            yield Difference(words, partial(_write, mlflow, model, dvc_id, manifest))
+        manifest = manifest_sha256(root, dvc_id) or recorded
+        where = f"model {model.name} {dvc_id}"
+        if model.name in POLICIES and not manifest:
+            continue
+        if str(model.status) != READY:
+            if unfinished := mlflow.half_made_model(model.model_id):
+                words = f"{where}: it is half made ({unfinished.status})"
+                yield Difference(words, partial(mlflow.finish_model, unfinished, manifest))
+        elif model.name in POLICIES and (manifest != recorded or _differs(mlflow, model, manifest)):
+            words = f"{where}: the files by which MLflow loads it are not what is on record"
+            yield Difference(words, partial(mlflow.finish_model, model, manifest))
+
+
+def _differs(mlflow: MlflowStore, model: Any, manifest: str) -> bool:
+    with model_folder(model.model_id, model.name, model.tags[DVC_ID_TAG], manifest) as folder:
+        return any(_read(mlflow, model, path.name) != path.read_bytes() for path in folder.iterdir())
 
 
 def _read(mlflow: MlflowStore, model: Any, name: str) -> bytes | None:
@@ -36,8 +50,3 @@ def _read(mlflow: MlflowStore, model: Any, name: str) -> bytes | None:
             return Path(download_artifacts(uri, dst_path=place, tracking_uri=mlflow.uri)).read_bytes()
         except (MlflowException, OSError):
             return None
-
-
-def _write(mlflow: MlflowStore, model: Any, dvc_id: str, manifest: str) -> None:
-    with model_folder(model.model_id, model.name, dvc_id, manifest) as folder:
-        mlflow.client.log_model_artifacts(model.model_id, str(folder))

@@ -17,7 +17,7 @@ from stemma.view.facts import Facts
 from stemma.view.model_differences import model_differences
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.runs import ShownRuns
-from stemma.view.store import MlflowStore, answering, paged, patience, tracking_uri
+from stemma.view.store import MlflowStore, answering, in_short, paged, patience, tracking_uri
 from stemma.view.version_facts import model_facts
 
 TRIES = 1
@@ -109,16 +109,22 @@ class _Reconciliation:
     report: Report = field(default_factory=Report)
 
     def mend(self, differences: Iterable[Difference]) -> None:
-        """Mend each difference as it is found."""
+        """Mend each difference as it is found; one that cannot be mended does not hold up the others."""
+        from mlflow.exceptions import MlflowException
+
         for difference in differences:
             try:
                 mended = difference.settle()
             except StemmaError as error:
-                self.report.unmended.append(f"{difference.words}. {error}")
-                continue
-            (self.report.mended if mended else self.report.unmended).append(difference.words)
-            if mended:
-                self.say(difference.words)
+                self._leave(f"{difference.words}. {error}")
+            except (MlflowException, OSError) as error:
+                self._leave(f"{difference.words}. MLflow refuses that: {in_short(error)}")
+            else:
+                if mended:
+                    self.report.mended.append(difference.words)
+                    self.say(difference.words)
+                else:
+                    self._leave(difference.words)
 
     def model(self, name: str, defaults: Values, drop_unknown: bool) -> None:
         """Bring a registered model in step: what is there, then what is missing."""
@@ -128,6 +134,11 @@ class _Reconciliation:
         self.mend(shown.follow())
         self.mend(shown.rebuild(self._child, drop_unknown))
         self.mend(ShownModel(self.mlflow, facts).follow())
+
+    def _leave(self, words: str) -> None:
+        """Report what stays different, once: aliases are compared before and after a model's versions are rebuilt."""
+        if words not in self.report.unmended:
+            self.report.unmended.append(words)
 
     def _child(self, version: Version) -> str | None:
         return self.runs.child(version.commit, version.stage)

@@ -29,6 +29,10 @@ CONTEXT = "mlflow.data.context"
 INPUT = "input"
 OUTPUT = "output"
 ADDRESS = "MLFLOW_TRACKING_URI"
+LONGEST_SETTING = 6000
+"""Characters of a parameter's value; MLflow cuts a longer one without a word."""
+LONGEST_TAG = 8000
+"""Characters of a run's tag; MLflow cuts a longer one without a word."""
 METRICS_AT_ONCE = 1000
 PARAMS_AT_ONCE = 100
 RUNS_AT_ONCE = 1000
@@ -120,7 +124,7 @@ class MlflowStore:
         """Log parameters."""
         from mlflow.entities import Param
 
-        found = [Param(key, str(value)) for key, value in params.items()]
+        found = [Param(key, shown_setting(value)) for key, value in params.items()]
         for start in range(0, len(found), PARAMS_AT_ONCE):
             self.client.log_batch(run, params=found[start : start + PARAMS_AT_ONCE])
 
@@ -188,6 +192,14 @@ class MlflowStore:
         """The id of the model that stands for these bytes, made where there is none yet."""
         return self._models.of(stage, dvc_id, source_run)
 
+    def finish_model(self, model: Any, manifest: str) -> None:
+        """Write what MLflow loads a model by, and mark it as ready; `manifest` is the sha256 of its manifest."""
+        self._models.finish(model, manifest)
+
+    def half_made_model(self, model_id: str) -> Any | None:
+        """A model that is not ready and that no run of this clone is making now."""
+        return self._models.half_made(model_id)
+
     def logged_models(self) -> dict[str, tuple[str, str]]:
         """Stage and DVC id of every model, by the model's id."""
         found = paged(lambda token: self.client.search_logged_models([self.experiment], page_token=token))
@@ -215,6 +227,11 @@ def paged(fetch: Callable[[str | None], Any]) -> list[Any]:
         token = page.token
         if not token:
             return found
+
+
+def shown_setting(value: object) -> str:
+    """A setting's value as MLflow shows it; the file settings.yaml has all of a long one."""
+    return str(value)[:LONGEST_SETTING]
 
 
 def inputs_of(entry: LockEntry) -> dict[str, str]:

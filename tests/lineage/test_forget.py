@@ -13,13 +13,15 @@ import pytest
 from stemma.cli import main
 from stemma.errors import SettingsError
 from stemma.forgetting.forget import Request, apply
-from stemma.forgetting.forget_page import outcome_page, plan_page
-from stemma.forgetting.purge import Purged, purge
+from stemma.forgetting.forget_page import outcome_page, plan_page, purge_page
+from stemma.forgetting.purge import Purged, purge, purge_copies
 from stemma.forgetting.wanted import Annotator, Record, Subject, Wanted
 from stemma.judging.answer_cache import CACHE, open_cache
 from stemma.lineage.forgotten import FORGOTTEN, Tombstones, taints
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry
+from stemma.lineage.served import copy_of as served_copy
+from stemma.lineage.served import link_of
 from stemma.lineage.store import Place, Store
 from stemma.records.own_data import ID_LENGTH
 from stemma.records.splits import prompt_digest
@@ -272,6 +274,27 @@ def test_a_purge_leaves_the_text_nowhere_and_the_rest_whole(project: FamilyProje
     head = project.git.run("for-each-ref", FORGOTTEN)
     assert [one.objects for one in purged(project, ZOE)] == [0, 0]
     assert project.git.run("for-each-ref", FORGOTTEN) == head
+
+
+def test_a_purge_takes_the_copies_of_tainted_models_that_no_alias_serves(project: FamilyProject) -> None:
+    calm, other = ids(project, "calm"), ids(project, "other")
+    champion, tainted, clean = (
+        served_copy(project.path, artifact) for artifact in (calm["ppo"], calm["base"], other["data"])
+    )
+    for folder in (champion, tainted, clean):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"weights")
+    link = link_of(project.path, "policy", "champion")
+    link.parent.mkdir()
+    link.symlink_to(champion)
+    with asking(project, ZOE) as request:
+        apply(request, WHY)
+        printed = purge_page(request, purge(request), purge_copies(request))
+    assert not tainted.exists()
+    assert clean.exists(), "it does not descend from what was forgotten"
+    assert champion.exists(), "it is served until a retrained model takes its place"
+    assert "serving/: 1 copy of tainted models, 7 B" in printed
+    assert f"serving/policy/champion serves {calm['ppo']}, which is tainted, until another model is promoted" in printed
 
 
 def test_killed_at_any_step_the_same_command_completes_it(project: FamilyProject, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ from stemma.lineage.index import Index
 from stemma.lineage.names import Model, find_model
 from stemma.lineage.pins import Pins
 from stemma.lineage.registry import Registry
+from stemma.lineage.served import copy_of as served_copy
+from stemma.lineage.served import link_of
 from stemma.lineage.store import Place, Store
 from stemma.stage.locks import try_lock
 from tests.family import FamilyProject, Made, copy_of
@@ -338,3 +340,23 @@ def test_by_command_it_shows_first_and_pins_hold(
     assert objects(two_runs.cache) < before
     assert main(["gc", "--remote"]) == 2
     assert "there is no DVC remote" in capsys.readouterr().err
+
+
+def test_copies_that_no_alias_serves_go(
+    two_runs: FamilyProject, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(two_runs.path)
+    champion, old = (served_copy(two_runs.path, ppo_of(two_runs, run)) for run in ("new", "old"))
+    half_written = old.with_name(f".{old.name}")
+    for folder in (champion, old, half_written):
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"x" * 1500)
+    link = link_of(two_runs.path, "policy", "champion")
+    link.parent.mkdir()
+    link.symlink_to(os.path.relpath(champion, link.parent))
+    assert main(["gc"]) == 0
+    assert "From serving/, copies that no alias serves:\n  2 copies, 3.0 kB" in capsys.readouterr().out
+    assert old.is_dir()
+    assert main(["gc", "--apply"]) == 0
+    assert list(champion.parent.iterdir()) == [champion]
+    assert (link / "model.safetensors").stat().st_size == 1500

@@ -16,9 +16,10 @@ from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run
 from stemma.lineage.sharing import SilentRemoteError
 from stemma.stage.locks import lock
+from stemma.view.difference import run_tag_differences, setting_differences
 from stemma.view.origin import really_used
 from stemma.view.reconcile import Report, follow, reconcile
-from stemma.view.store import MlflowStore
+from stemma.view.store import LONGEST_SETTING, LONGEST_TAG, MlflowStore
 from tests.family import FamilyProject
 from tests.lineage.mlflow_dump import dump
 from tests.lineage.shown import CURVE, DEFAULTS, add_run, shown_project, taint_labels
@@ -200,8 +201,14 @@ def test_answers_are_a_table_on_the_run_and_on_its_evaluation_and_are_brought_ba
     numbers = [run_id(root, "calm"), run_id(root, "calm", "eval_ppo")]
     for number in numbers:
         (root / "mlartifacts" / number / "artifacts" / "answers.json").unlink()
-    told = [f"run calm{where}: its answers are missing" for where in ("", ", eval_ppo")]
-    assert mend(root).mended == told
+    assert mend(root).mended == [f"run calm{where}: its answers are missing" for where in ("", ", eval_ppo")]
+    changed = root / "mlartifacts" / numbers[0] / "artifacts" / "answers.json"
+    changed.write_text(changed.read_text().replace("hunter", "sailor"))
+    client_of(root).delete_tag(numbers[1], "mlflow.loggedArtifacts")
+    assert mend(root).mended == [
+        "run calm: its answers are not what is on record",
+        "run calm, eval_ppo: its answers are not what is on record",
+    ]
     for number in numbers:
         table = json.loads(Path(client_of(root).download_artifacts(number, "answers.json")).read_text())
         (row,) = [dict(zip(table["columns"], cells, strict=True)) for cells in table["data"]]
@@ -289,3 +296,33 @@ def test_what_other_clones_did_is_heard_first(root: Path, tmp_path: Path) -> Non
     bare.rename(tmp_path / "away")
     with pytest.raises(SilentRemoteError, match="Git remote origin does not answer"):
         mend(root)
+
+
+def test_what_mlflow_refuses_is_one_difference_that_stays_and_all_others_are_mended(root: Path) -> None:
+    registry = Registry(root, "policy")
+    registry.move(registry.head(), "promote", {"act": "promote", "moves": {"v2": 1}, "reason": "a name for a version"})
+    client_of(root).set_registered_model_alias("policy", "champion", "1")
+    client_of(root).update_registered_model("policy", "the best")
+    report = mend(root)
+    (refused,) = report.unmended
+    assert refused.startswith("alias v2 of policy is nowhere, in Git at version 1. MLflow refuses that: ")
+    assert "alias champion of policy is at version 1, in Git at version 2" in report.mended
+    assert "policy: its description is not what is on record" in report.mended
+
+
+def test_a_long_setting_is_cut_as_mlflow_cuts_it_and_the_file_has_all_of_it(root: Path) -> None:
+    store, long = MlflowStore(root), "x" * (LONGEST_SETTING + 1)
+    number = store.begin_run("long", {})
+    store.log_settings(number, {"ppo": {"system": long}})
+    assert store.client.get_run(number).data.params == {"ppo.system": long[:LONGEST_SETTING]}
+    assert long in str(store.read_text(number, "settings.yaml"))
+    assert not list(
+        setting_differences("run long", store.client.get_run(number), {"ppo": {"system": long}}, store.log_settings)
+    )
+
+
+def test_a_long_tag_is_cut_as_mlflow_cuts_it(root: Path) -> None:
+    store, tags = MlflowStore(root), {"stemma.flow": "x" * (LONGEST_TAG + 1)}
+    for number in (store.begin_run("at birth", tags), store.begin_run("later", {})):
+        store.set_tags(number, tags)
+        assert not list(run_tag_differences(store, "run long", store.client.get_run(number), tags))

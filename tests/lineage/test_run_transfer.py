@@ -1,6 +1,6 @@
 """A run is pushed whole to the remotes that the project has now, and what is said of it is true."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ from stemma.errors import ArtifactError, WorkspaceError
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.git import Git
 from stemma.lineage.run_transfer import pull_run, push_run
-from stemma.lineage.runs import Run, find_run
+from stemma.lineage.runs import Run, find_run, run_message
 from tests.whole_family import WholeProject
 
 
@@ -105,3 +105,51 @@ def test_a_run_is_pulled_byte_for_byte_and_a_damaged_copy_is_refused(
     place(bad).write_bytes(b"not what it was")
     with pytest.raises(ArtifactError, match=f"damaged copy of {bad}"):
         pull_run(whole.path, run)
+
+
+def commit_again(whole: WholeProject, run: Run, facts: Mapping[str, str]) -> Run:
+    """Save the run's files under its name once more, as another commit with these trailers."""
+    git = Git(whole.path)
+    message = run_message(run.name, {**run.trailers, **facts})
+    commit = git.run("commit-tree", f"{run.commit}^{{tree}}", "-p", run.baseline, "-m", message)
+    git.run("update-ref", whole.ref(run.name), commit)
+    return find_run(whole.path, run.name)
+
+
+def on_remote(whole: WholeProject, run: Run) -> str:
+    return Git(whole.path).run("ls-remote", "origin", whole.ref(run.name)).partition("\t")[0]
+
+
+def test_another_run_of_that_name_on_the_remote_is_not_overwritten(whole: WholeProject, run: Run) -> None:
+    push_run(whole.path, run)
+    second = commit_again(whole, run, {"Dirty": "true"})
+    with pytest.raises(WorkspaceError) as error:
+        push_run(whole.path, second)
+    assert on_remote(whole, run) == run.commit
+    assert run.commit[:10] in str(error.value)
+    assert second.commit[:10] in str(error.value)
+    assert f"`git fetch origin +{whole.ref(run.name)}:{whole.ref(run.name)}`" in str(error.value)
+
+
+def test_a_run_that_comes_from_the_remotes_commit_is_pushed(whole: WholeProject, run: Run) -> None:
+    push_run(whole.path, run)
+    git = Git(whole.path)
+    message = run_message(run.name, run.trailers)
+    commit = git.run("commit-tree", f"{run.commit}^{{tree}}", "-p", run.commit, "-m", message)
+    git.run("update-ref", whole.ref(run.name), commit)
+    push_run(whole.path, find_run(whole.path, run.name))
+    assert on_remote(whole, run) == commit
+
+
+def test_a_flow_replaces_the_commit_of_another_attempt_of_the_same_flow_run_only(whole: WholeProject, run: Run) -> None:
+    first = commit_again(whole, run, {"Prefect-Flow-Run": "f1", "Seconds": "ppo=1.0"})
+    push_run(whole.path, first)
+    resumed = commit_again(whole, run, {"Prefect-Flow-Run": "f1", "Seconds": "ppo=2.0"})
+    with pytest.raises(WorkspaceError, match="has another run of that name"):
+        push_run(whole.path, resumed)
+    push_run(whole.path, resumed, by_flow=True)
+    assert on_remote(whole, run) == resumed.commit
+    stranger = commit_again(whole, run, {"Prefect-Flow-Run": "f2"})
+    with pytest.raises(WorkspaceError, match="has another run of that name"):
+        push_run(whole.path, stranger, by_flow=True)
+    assert on_remote(whole, run) == resumed.commit

@@ -8,17 +8,19 @@ import pytest
 from prefect.utilities.schema_tools.validation import is_valid, validate
 
 from flows.dpo import dpo
-from flows.form_settings import from_form
+from flows.form_settings import from_form, laid_over, old_form
 from flows.promote import promote
 from flows.retrain import retrain
 from flows.rlaif import rlaif
 from flows.rlhf import rlhf
+from flows.service.deployed_values import PARAMS, version_of
 from flows.service.fitting import settings_of
 from flows.service.form import OPEN, TITLES, form_schema, form_values
-from flows.settings import DpoSettings, ProjectSettings, RlhfSettings, load_settings, stage_values
-from stemma.config import write_yaml
+from flows.settings import DpoSettings, ProjectSettings, RetrainSettings, RlhfSettings, load_settings, stage_values
+from stemma.config import read_yaml, write_yaml
 from stemma.errors import SettingsError
 
+ROOT = Path(__file__).resolve().parents[3]
 FLOWS: list[Any] = [rlhf, rlaif, dpo, retrain]
 
 
@@ -44,14 +46,19 @@ def fields_of(schema: dict[str, Any], flow: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
-def test_the_form_holds_the_sections_of_params_yaml_the_methods_own_first_then_data(root: Path, flow: Any) -> None:
+def test_the_form_holds_the_methods_own_section_then_data_and_folds_the_rest_into_one(root: Path, flow: Any) -> None:
     schema = form_schema(root, flow, load_settings(root, None, []))
-    fields = fields_of(schema, flow)
-    assert set(fields) == set(type(flow.fn.__defaults__[0]).model_fields)
-    ordered = sorted(fields, key=lambda name: fields[name]["position"])
-    assert tuple(ordered[: len(OPEN[flow.name]) + 1]) == (*OPEN[flow.name], "data")
-    assert {name for name, field in fields.items() if "anyOf" not in field} == {*OPEN[flow.name], "seed"}
-    assert [fields[name]["title"] for name in ordered] == [TITLES[name] for name in ordered]
+    fields, folded = fields_of(schema, flow), schema["definitions"]["OtherSettings"]["properties"]
+    in_order = sorted(fields, key=lambda name: fields[name]["position"])
+    assert in_order == [*OPEN[flow.name], "data", "seed", "other_settings"]
+    assert {name for name, field in fields.items() if "anyOf" in field} == {"data", "other_settings"}
+    assert all("anyOf" in field for field in folded.values())
+    settings = type(flow.fn.__defaults__[0]).model_fields
+    assert sorted([*in_order[:-1], *folded]) == sorted(settings)
+    titled = {**fields, **folded}
+    assert {name: field["title"] for name, field in titled.items()} == {
+        **{name: TITLES[name] for name in settings}, "other_settings": "All other settings",
+    }  # fmt: skip
     assert schema["properties"]["profile"]["enum"] == ["", "big"]
 
 
@@ -65,10 +72,47 @@ def test_no_title_is_the_name_of_a_class(root: Path) -> None:
 def test_what_the_form_begins_with_fits_it(root: Path, flow: Any) -> None:
     settings = load_settings(root, None, [])
     schema, values = form_schema(root, flow, settings), form_values(flow, settings)
-    closed = {**values["settings"], "sft": None, "data": None}
+    closed = {**values["settings"], "data": None, "other_settings": None}
     for parameters in (values, {"settings": closed, "profile": "big"}):
         assert not validate(parameters, schema, raise_on_error=False)
     assert not is_valid({"profile": "huge"}, schema)
+
+
+@pytest.mark.parametrize("folded", [True, False], ids=["folded", "flat"])
+def test_sections_fit_the_form_folded_as_the_browser_sends_them_and_flat_as_callers_do(
+    root: Path, folded: bool
+) -> None:
+    def asked_for(sections: dict[str, Any]) -> dict[str, Any]:
+        return {"dpo": {"beta": 0.2}, **({"other_settings": sections} if folded else sections)}
+
+    schema = form_schema(root, dpo, load_settings(root, None, []))
+    settings = asked_for({"sft": {"epochs": 3}, "label": {"source": "human"}, "machine": None})
+    assert is_valid({"settings": settings}, schema)
+    read = DpoSettings.model_validate(settings)
+    assert (read.dpo.beta, read.sft.epochs, read.label.source) == (0.2, 3, "human")
+    assert read.model_fields_set == {"dpo", "sft", "label"}
+    faults: list[dict[str, Any]] = [{"sft": {"epochs": -1}}, {"sft": {"epoch": 1}}, {"sfft": {}}, {"ppo": {}}]
+    for fault in faults:
+        assert not is_valid({"settings": asked_for(fault)}, schema)
+
+
+def test_a_section_that_is_set_in_one_shape_and_closed_in_the_other_is_set() -> None:
+    """Prefect's "Copy to new run" offers the parameters of a run that a caller asked for in the flat shape."""
+    sections = {"sft": {"epochs": 3}}
+    for settings in ({"sft": None, "other_settings": sections}, {**sections, "other_settings": {"sft": None}}):
+        assert DpoSettings.model_validate(settings).sft.epochs == 3
+
+
+def test_a_form_without_changes_says_what_the_command_line_begins_with() -> None:
+    """What params.yaml says, but for the device of plain `dvc repro`."""
+    values, settings = read_yaml(ROOT / "params.yaml"), stage_values(load_settings(ROOT, None, []))
+    assert form_schema(ROOT, retrain, load_settings(ROOT, None, []))[PARAMS] == {
+        name: value for name, value in settings.items() if name in RetrainSettings.model_fields
+    }
+    assert (values["machine"].pop("device"), settings["machine"].pop("device")) == ("cpu", "auto")
+    assert {name: settings[name] for name in values if name != "flows"} == {
+        name: value for name, value in values.items() if name != "flows"
+    }
 
 
 def test_a_section_that_is_opened_begins_with_params_yaml(root: Path) -> None:
@@ -91,6 +135,33 @@ def test_the_profile_changes_what_the_form_left_alone(root: Path) -> None:
     assert (settings.dpo.beta, settings.dpo.epochs, settings.sft.batch_size, settings.sft.epochs) == (0.7, 9, 64, 4)
     changed = {**begun, "dpo": {**begun["dpo"], "epochs": 2}}
     assert from_form(DpoSettings.model_validate(changed), "big").dpo.epochs == 2
+
+
+def test_what_the_form_left_alone_is_as_params_yaml_says_now(root: Path) -> None:
+    """The form was deployed, then params.yaml changed, then the form was submitted with another label smoothing."""
+    began = form_values(dpo, load_settings(root, None, []))["settings"]
+    deployed = form_schema(root, dpo, load_settings(root, None, []))[PARAMS]
+    write_yaml(root / "params.yaml", {"dpo": {"beta": 0.1, "epochs": 7}, "sft": {"epochs": 1}})
+    usual = stage_values(settings_of(DpoSettings, load_settings(root, None, [])))
+    form = DpoSettings.model_validate({**began, "dpo": {**began["dpo"], "label_smoothing": 0.2, "epochs": 3}})
+    settings = laid_over(usual, form, deployed, "the form")
+    assert (settings.dpo.beta, settings.dpo.epochs, settings.dpo.label_smoothing) == (0.1, 3, 0.2)
+    assert settings.sft.epochs == 1
+    assert laid_over(usual, form, {}, "the form").dpo.beta == 0.7
+    assert old_form(deployed, usual).startswith(
+        "params.yaml has changed since the form was deployed (sft.epochs 4 → 1, dpo.epochs 5 → 7, dpo.beta 0.7 → 0.1)."
+    )
+    assert old_form(usual, usual) == ""
+    assert "deployed again" in old_form({}, usual)
+
+
+def test_the_version_of_a_deployment_is_that_of_its_values(root: Path) -> None:
+    first, second = (version_of(form_schema(root, flow, load_settings(root, None, []))) for flow in (dpo, rlhf))
+    assert first
+    assert first != second
+    write_yaml(root / "params.yaml", {"sft": {"epochs": 3}})
+    assert version_of(form_schema(root, dpo, load_settings(root, None, []))) not in (first, None)
+    assert version_of(form_schema(root, promote, load_settings(root, None, []))) is None
 
 
 @pytest.mark.usefixtures("root")

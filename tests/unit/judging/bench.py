@@ -3,13 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from typing import TextIO
 
 from stemma.judging.answer_cache import open_cache
 from stemma.judging.case import Case
 from stemma.judging.constitution import ComparePrompt, Constitution, CritiquePrompt, RevisePrompt
 from stemma.judging.text_judge import Bench
 from stemma.records.types import Prompt
+from stemma.stage.live_lines import LiveLines
 from tests.tiny import conversation
 
 PLAIN = Constitution(
@@ -37,7 +40,7 @@ def case(number: int, first: str = "yes", second: str = "no") -> Case:
 
 
 @contextmanager
-def bench(folder: Path, most_broken_share: float = 1.0, lines: list[str] | None = None) -> Iterator[Bench]:
+def bench(folder: Path, most_broken_share: float = 1.0, stream: TextIO | None = None) -> Iterator[Bench]:
     """The plain constitution and answers kept in a folder."""
     with open_cache(folder) as cache:
-        yield Bench(PLAIN, "0" * 64, cache, 0, most_broken_share, (lines if lines is not None else []).append)
+        yield Bench(PLAIN, "0" * 64, cache, 0, most_broken_share, LiveLines("bench", stream=stream or StringIO()))

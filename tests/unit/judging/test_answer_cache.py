@@ -12,6 +12,7 @@ from stemma.errors import WorkspaceError
 from stemma.judging.answer_cache import FILE, LOCK, key_of, open_cache
 from stemma.judging.intake import Intake
 from stemma.judging.reply import Reply
+from stemma.stage.live_lines import LiveLines
 
 
 def test_what_is_kept_is_found_again_and_never_changes(tmp_path: Path) -> None:
@@ -63,7 +64,7 @@ def test_two_processes_share_it(tmp_path: Path) -> None:
 def test_the_answer_that_was_kept_first_is_the_one_that_counts(tmp_path: Path) -> None:
     """Two at once may ask the same; the artifact says what every later run will find."""
     with open_cache(tmp_path) as cache:
-        intake = Intake("toy", cache, print, ["a"], 1.0)
+        intake = Intake("toy", cache, LiveLines("test"), ["a"], 1.0)
         with open_cache(tmp_path) as other:
             other.keep({"a": asdict(Reply(0.25, {"text": "2"}, 3))})
         intake.take({"a": Reply(0.75, {"text": "1"}, 3)})

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -314,9 +315,16 @@ def test_reasoning_needs_room_and_a_prompt(tmp_path: Path) -> None:
 
 
 def test_progress_is_told(tmp_path: Path) -> None:
-    lines: list[str] = []
-    with chat_server(lambda *_: completion("1")) as server, bench(tmp_path, lines=lines) as shared:
+    stream = StringIO()
+    with chat_server(lambda *_: completion("1")) as server, bench(tmp_path, stream=stream) as shared:
         make: Callable[[], TextJudge] = lambda: TextJudge("toy", Endpoint(config(server), ("1", "2")), False, shared)  # noqa: E731 -- two of it
         make().opinions(CASES)
         make().opinions(CASES)
-    assert lines[-2:] == ["judge toy: 12 of 12 answers, 0 s left", "judge toy: 12 of 12 answers are known already"]
+    said = stream.getvalue().splitlines()
+    steps = [line for line in said if ": step " in line]
+    assert [line for line in said if line not in steps] == [
+        "bench: judge toy: 12 questions, 0 answered before",
+        "bench: judge toy: 12 of 12 questions answered",
+        "bench: judge toy: 12 questions, 12 answered before",
+    ]
+    assert steps[0] == "bench: step 0/12  time left not known yet"

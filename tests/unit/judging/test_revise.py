@@ -40,12 +40,12 @@ def helpful(body: Body, _: int) -> Answered:
 def test_each_answer_is_criticised_and_then_revised(tmp_path: Path) -> None:
     with chat_server(helpful) as server, bench(tmp_path / "cache") as shared:
         writer = writer_for(endpoint(server), MACHINE, 0, 300)
-        revised = revise(PLAIN, writer, ANSWERS, shared.cache, shared.say)
+        revised = revise(PLAIN, writer, ANSWERS, shared.cache, shared.progress)
         assert {body["max_tokens"] for body in server.asked} == {300}
         assert len(server.asked) == 2 * 5 + 1
         asked_again = [body["messages"][-1]["content"] for body in server.asked if "better :" in str(body)]
         assert "user: question 1 answer 1 critique of 1 better :" in asked_again
-        again = revise(PLAIN, writer, ANSWERS, shared.cache, shared.say)
+        again = revise(PLAIN, writer, ANSWERS, shared.cache, shared.progress)
         assert again == revised
         assert len(server.asked) == 2 * 5 + 1 + 2
     assert [row.revision for row in revised.revisions] == ["better 0", "better 1", "better 2", "better 4"]
@@ -55,7 +55,7 @@ def test_each_answer_is_criticised_and_then_revised(tmp_path: Path) -> None:
 def test_the_demonstrations_are_what_data_files_reads(tmp_path: Path) -> None:
     with chat_server(helpful) as server, bench(tmp_path / "cache") as shared:
         writer = writer_for(endpoint(server), MACHINE, 0, 300)
-        revised = revise(PLAIN, writer, ANSWERS, shared.cache, shared.say)
+        revised = revise(PLAIN, writer, ANSWERS, shared.cache, shared.progress)
         report = write_demonstrations(
             tmp_path / "better.jsonl", revised, {"constitution": shared.told(), "model": writer.origin}
         )
@@ -81,9 +81,9 @@ def test_work_that_is_stopped_goes_on(tmp_path: Path) -> None:
         with chat_server(dying) as server:
             one_by_one = writer_for(endpoint(server).model_copy(update={"concurrency": 1}), MACHINE, 0, 300)
             with pytest.raises(ServiceError, match="answers 401"):
-                revise(PLAIN, one_by_one, ANSWERS, shared.cache, shared.say)
+                revise(PLAIN, one_by_one, ANSWERS, shared.cache, shared.progress)
         with chat_server(helpful) as server:
-            revise(PLAIN, writer_for(endpoint(server), MACHINE, 0, 300), ANSWERS, shared.cache, shared.say)
+            revise(PLAIN, writer_for(endpoint(server), MACHINE, 0, 300), ANSWERS, shared.cache, shared.progress)
             assert len(server.asked) == 2 * 5 + 1 - 3
 
 
@@ -92,7 +92,7 @@ def test_a_constitution_without_the_prompts_is_refused(tmp_path: Path) -> None:
     with chat_server(helpful) as server, bench(tmp_path) as shared:
         writer = writer_for(endpoint(server), MACHINE, 0, 300)
         with pytest.raises(SettingsError, match="plain has no `critique` and `revise`"):
-            revise(bare, writer, ANSWERS, shared.cache, shared.say)
+            revise(bare, writer, ANSWERS, shared.cache, shared.progress)
 
 
 def test_a_reward_model_writes_nothing() -> None:

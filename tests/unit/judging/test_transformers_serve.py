@@ -74,7 +74,7 @@ def test_a_served_model_judges_as_the_same_weights_do_here(tmp_path: Path) -> No
         assert str(tmp_path) not in str([opinion and opinion.origin for opinion in opinions])
         answers = [(row.prompt, Response(prompt_id=row.prompt.id, index=0, text="no", finished=True)) for row in cases]
         told = [
-            revise(PLAIN, writer_for(config, MACHINE, 0, 6), answers, shared.cache, shared.say)
+            revise(PLAIN, writer_for(config, MACHINE, 0, 6), answers, shared.cache, shared.progress)
             for config in (served, here)
         ]
     assert [row.revision for row in told[0].revisions] == [row.revision for row in told[1].revisions]

@@ -2,13 +2,18 @@
 
 import json
 import resource
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stemma.errors import TrainingError
+from stemma.stage import live_lines
+from stemma.stage.live_lines import LiveLines
 from stemma.stage.pace import Pace
-from stemma.stage.progress import HISTORY, Progress
+from stemma.stage.progress import HISTORY, Progress, UnheardProgress
 
 
 def test_rows_after_the_checkpoint_are_done_again(tmp_path: Path) -> None:
@@ -106,3 +111,67 @@ def test_the_time_left_is_the_pace_of_the_steps_that_were_timed(monkeypatch: pyt
     assert pace.left(12, 40) == pytest.approx(2.0 * 28)  # 2 steps took 4 s
     assert pace.left(5, 40) is None  # it begins again, because the steps went back
     assert pace.left_text(6, 126) == "about 2 min left"
+
+
+def test_steps_that_begin_again_are_timed_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two judges are asked one after the other: the second one's pace is its own."""
+    pace, clock = Pace(), iter([0.0, 100.0, 200.0, 201.0])
+    monkeypatch.setattr("stemma.stage.pace.time.monotonic", lambda: next(clock))
+    lefts = [pace.left(step, 10) for step in (0, 10, 0, 1)]
+    assert lefts == [None, 0.0, None, pytest.approx(9.0)]
+
+
+def test_a_long_step_is_not_silent(tmp_path: Path, talkative: Callable[[], str]) -> None:
+    progress = Progress("sft", tmp_path)
+    with progress.never_silent():
+        progress.at(2, 9)
+        said = talkative()
+    assert said.startswith("sft: step 2/9  time left not known yet\nsft: step 2/9  at work for ")
+    assert said.count("left") == 1
+
+
+def test_the_lines_end_with_work_that_fails(talkative: Callable[[], str]) -> None:
+    def work() -> None:
+        with LiveLines("judge").never_silent():
+            assert talkative().startswith("judge: at work for ")
+            raise TrainingError("the end")
+
+    threads = threading.active_count()
+    with pytest.raises(TrainingError):
+        work()
+    assert threading.active_count() == threads
+
+
+def test_the_first_rank_alone_speaks(tmp_path: Path, talkative: Callable[[], str]) -> None:
+    progress = UnheardProgress("sft", tmp_path)
+    with progress.never_silent(), LiveLines("heard").never_silent():
+        progress.at(0, 9)
+        progress.say("begins")
+        assert "sft" not in talkative()
+
+
+@pytest.fixture
+def talkative(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
+    """No silence is bearable; the function waits until work that goes on was told, and gives all that was printed."""
+    monkeypatch.setattr(live_lines, "SECONDS_OF_SILENCE", 0.0)
+    monkeypatch.setattr(live_lines, "SECONDS_BETWEEN_CHECKS", 0.01)
+
+    def wait() -> str:
+        said = ""
+        while "at work for" not in said:
+            time.sleep(0.01)
+            said += capsys.readouterr().out
+        return said
+
+    return wait
+
+
+def test_a_flow_says_itself_that_a_stage_is_at_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_lines, "SECONDS_OF_SILENCE", 0.0)
+    progress = Progress("sft", tmp_path, tmp_path / "events")
+    with progress.never_silent():
+        progress.at_work()
+    assert capsys.readouterr().out == ""
+    assert not (tmp_path / "events").exists()
