@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.runs import EVALUATION
 from stemma.stage.definition import ARTIFACTS
 from stemma.stage.progress import HISTORY
 from stemma.view.live_run import MlflowView
@@ -17,7 +18,7 @@ def stage_pictures(workspace: Path, stage: str) -> dict[str, Any]:
     pictures = {}
     if (folder / HISTORY).exists() and "," in (folder / HISTORY).open(encoding="utf-8").readline():
         pictures["history"] = draw_history(folder / HISTORY)
-    if stage.startswith("eval_"):
+    if stage.startswith(EVALUATION):
         report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
         pictures["metrics"] = draw_metrics(report)
     return pictures

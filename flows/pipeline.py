@@ -13,6 +13,7 @@ from prefect.client.schemas.objects import State
 
 from flows.attempt import leave_if_taken_up
 from flows.beginning import (
+    Beginning,
     begin,
     drop_beginning,
     exchange_of,
@@ -43,7 +44,7 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git, find_project
 from stemma.lineage.registering import register_shared
 from stemma.lineage.run_transfer import push_run
-from stemma.lineage.runs import FLOW_RUN, find_run, run_message
+from stemma.lineage.runs import EVALUATION, FLOW_RUN, find_run, run_message
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.workspace import open_workspace
 from stemma.records.json_file import read_json
@@ -63,7 +64,6 @@ def run_name() -> str:
     return str(runtime.flow_run.parameters.get("name") or runtime.flow_run.name)
 
 
-@heartbeats()
 def run_pipeline(
     flow: str,
     stages: Sequence[str],
@@ -82,9 +82,32 @@ def run_pipeline(
     """
     name = name or run_name()
     root = find_project(Path.cwd())
-    if dry_run:
-        return plan_only(root, policy, stages, settings, name, this_round)
-    beginning = begin(root, policy, settings, name)
+    # The heartbeats end first: after one that came later, a suspended run would be silent, and be called crashed.
+    with heartbeats():
+        if dry_run:
+            return plan_only(root, policy, stages, settings, name, this_round)
+        beginning = begin(root, policy, settings, name)
+        ended = _work(root, flow, stages, policy, name, beginning, this_round)
+        if not isinstance(ended, Halt):
+            if this_round is None:
+                show_result(root, ended)
+                drop_beginning(root)
+            return ended
+    if ended.progress is None:
+        drop_beginning(root)
+    return halt_run(ended, name, beginning.settings.human)
+
+
+def _work(
+    root: Path,
+    flow: str,
+    stages: Sequence[str],
+    policy: str,
+    name: str,
+    beginning: Beginning,
+    this_round: Round | None,
+) -> FlowReport | Halt:
+    """Run a flow in a workspace of its own."""
     settings = beginning.settings
     with (
         nullcontext() if is_deployed() else ending_soon_on_sigterm(),
@@ -108,15 +131,7 @@ def run_pipeline(
             Spending(root, name), partial(keep_settings, workspace, facts, display.say), beginning.again, exchange,
         )  # fmt: skip
         with going_on_after_a_kill(root):
-            ended = _FlowRun(flow, stages, policy, runner, people, this_round).carry_out()
-    if isinstance(ended, Halt):
-        if ended.progress is None:
-            drop_beginning(root)
-        return halt_run(ended, name, settings.human)
-    if this_round is None:
-        show_result(root, ended)
-        drop_beginning(root)
-    return ended
+            return _FlowRun(flow, stages, policy, runner, people, this_round).carry_out()
 
 
 @dataclass(frozen=True)
@@ -249,7 +264,7 @@ class _FlowRun:
         }
 
     def _metrics(self) -> dict[str, float]:
-        return self.runner.metrics(f"eval_{self.policy}")
+        return self.runner.metrics(f"{EVALUATION}{self.policy}")
 
 
 def _task(function: Callable[P, T], name: str) -> Callable[P, T]:

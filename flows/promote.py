@@ -9,11 +9,12 @@ from prefect.states import Cancelled
 from flows.acts import promote_model
 from flows.pages import show_act
 from stemma.lineage.git import find_project
+from stemma.lineage.registry import CHAMPION
 from stemma.promotion.act import RefusedError
 
 
 @flow(name="promote", flow_run_name="promote {model} to {alias}")
-def promote(model: str, reason: str, alias: str = "champion", force: bool = False, who: str = "") -> str | State[None]:
+def promote(model: str, reason: str, alias: str = CHAMPION, force: bool = False, who: str = "") -> str | State[None]:
     """Move an alias to a version whose evidence passes the gates of params.yaml, section promotion.
 
     Args:

@@ -18,8 +18,8 @@ from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.git import Git
 from stemma.lineage.index import Index, open_index
 from stemma.lineage.names import Model, model_of, policy_of
-from stemma.lineage.registry import Registry
-from stemma.lineage.runs import Run, artifact_id, find_run
+from stemma.lineage.registry import CHAMPION, Registry
+from stemma.lineage.runs import EVALUATION, Run, artifact_id, find_run
 from stemma.lineage.show import result_rows, warning_lines
 from stemma.lineage.store import Store
 from stemma.lineage.trace import changed_settings
@@ -90,7 +90,7 @@ def _links(root: Path, report: FlowReport) -> str:
 def _champion(root: Path, index: Index, report: FlowReport) -> Model | None:
     """The version that serves, where it is another one than the run's own."""
     registered = Registry(root, report.model).read()
-    number = registered.aliases.get("champion")
+    number = registered.aliases.get(CHAMPION)
     if number is None or str(number) == report.version:
         return None
     return model_of(index, registered, registered.versions[number])
@@ -119,7 +119,7 @@ def _picture(store: Store, run: Run) -> str:
     """The evaluation's bars, as a picture in the page itself; empty where its bytes are not here."""
     from stemma.evaluation.plots import draw_metrics
 
-    stage = f"eval_{run.trailers['Policy'].partition('=')[0]}"
+    stage = f"{EVALUATION}{run.trailers['Policy'].partition('=')[0]}"
     report = store.read_json(artifact_id(run.lock[stage]), "report.json") if stage in run.lock else None
     if report is None:
         return ""

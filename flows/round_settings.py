@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from stemma.config import Settings
+from stemma.lineage.registry import CHAMPION
 
 
 class RoundConfig(Settings):
@@ -12,7 +13,7 @@ class RoundConfig(Settings):
 
     method: Literal["rlhf", "dpo"] = "rlhf"
     """How the policy is trained: by a reward model and PPO, or straight from the pairs."""
-    alias: str = Field("champion", pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
+    alias: str = Field(CHAMPION, pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
     """The alias whose version the round starts from, and which moves to the new policy where the gates let it."""
     goes_on_from: Literal["latest", "champion"] = "latest"
     """Whose labels and reward model the round goes on from: the newest round's, which may have been refused, or those

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
+from stemma.lineage.registry import CHAMPION
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
     promote = commands.add_parser("promote", help="let an alias point to a version, if its evidence passes the gates")
     promote.add_argument("model", metavar="MODEL", help="policy/7, or the run that made it; any registered model")
-    promote.add_argument("--to", default="champion", metavar="ALIAS", help="champion, unless you say otherwise")
+    promote.add_argument("--to", default=CHAMPION, metavar="ALIAS", help="champion, unless you say otherwise")
     promote.add_argument("--reason", required=True, help="why; others will read it")
     promote.add_argument("--force", action="store_true", help="pass failed gates by, on record")
     promote.set_defaults(command=_promote)

@@ -32,28 +32,30 @@ def add_commands(commands: Commands) -> None:
 def _check(options: argparse.Namespace) -> int:
     from flows.own_data import check_data_suits, report_of
     from flows.settings import load_settings
-
-    settings = load_settings(find_project(Path.cwd()), options.profile, options.set)
-    own, unmeasured = _read(options.files, settings)
-    try:
-        own.check(settings.data)
-        check_data_suits(settings, report_of(own))
-        verdict = "A run with these settings would take this data."
-    except StemmaError as error:
-        verdict = f"A run would be refused: {error}"
-    print_page("\n".join([*_page(own), *unmeasured, verdict]))
-    return REFUSED_STATUS if verdict.startswith("A run would be refused") else 0
-
-
-def _read(files: list[Path], settings: "ProjectSettings") -> tuple["OwnData", list[str]]:
-    """The files as a run would read them; without lengths, and a line that says so, where the Hub cannot be reached."""
     from tasks.data import read_own_data
 
-    paths = {str(file): file for file in files}
+    settings = load_settings(find_project(Path.cwd()), options.profile, options.set)
+    own = read_own_data({str(file): file for file in options.files}, settings.data)
+    unmeasured: list[str] = []
     try:
-        return read_own_data(paths, settings.data, settings.base), []
+        own, unmeasured = _fit(own, settings)
+        own.check(settings.data)
+        check_data_suits(settings, report_of(own))
+        status, verdict = 0, "A run with these settings would take this data."
+    except StemmaError as error:
+        status, verdict = REFUSED_STATUS, f"A run would be refused: {error}"
+    print_page("\n".join([*_page(own), *unmeasured, verdict]))
+    return status
+
+
+def _fit(own: "OwnData", settings: "ProjectSettings") -> tuple["OwnData", list[str]]:
+    """The data as the base model can read it; as it is, with a line that says so, if the Hub cannot be reached."""
+    from tasks.data import fit_own_data
+
+    try:
+        return fit_own_data(own, settings.data, settings.base), []
     except ServiceError as error:
-        return read_own_data(paths, settings.data, None), [f"Lengths were not checked: {error}"]
+        return own, [f"Lengths were not checked: {error}"]
 
 
 def _page(own: "OwnData") -> list[str]:

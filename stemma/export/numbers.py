@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from stemma.lineage.index import Derivation
 from stemma.lineage.names import Model
+from stemma.lineage.runs import EVALUATION
 from stemma.metric_names import METRICS
 
 BEFORE = "sft/"
@@ -40,7 +41,7 @@ def numbers_of(model: Model, stages: Mapping[str, Derivation]) -> tuple[Number, 
 
 
 def _evaluates(stage: Derivation | None, model: Model) -> bool:
-    deps = stage.entry.get("deps", []) if stage and stage.stage.startswith("eval_") else []
+    deps = stage.entry.get("deps", []) if stage and stage.stage.startswith(EVALUATION) else []
     return any(dep["md5"] == model.derivation.artifact for dep in deps)
 
 

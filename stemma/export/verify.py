@@ -12,6 +12,7 @@ from stemma.export import bom, openlineage, prov, provenance
 from stemma.export.envelope import unseal
 from stemma.export.keys import key_id, read_public_key
 from stemma.export.layout import BOM, CARD, OPENLINEAGE, PROV, PUBLIC_KEY, STATEMENT, TRACE
+from stemma.lineage.md5 import file_md5
 from stemma.serving.model_files import ADAPTERS
 from stemma.stage.manifest import MANIFEST, file_sha256
 
@@ -168,10 +169,5 @@ def _manifest_faults(folder: Path, prefix: str, files: Mapping[str, str]) -> lis
 
 def _dvc_id(folder: Path, files: Iterable[str]) -> str:
     """The id that DVC gives a folder of these files: the md5 of its list of them, each with its own md5."""
-    listed = [{"md5": _md5(folder / name), "relpath": name} for name in sorted(files)]
+    listed = [{"md5": file_md5(folder / name), "relpath": name} for name in sorted(files)]
     return f"{hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest()}.dir"
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

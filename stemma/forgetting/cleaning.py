@@ -8,9 +8,10 @@ from pathlib import Path
 
 from stemma.config import Values
 from stemma.errors import ArtifactError
-from stemma.forgetting.holdings import GZIP, LINES, Bytes, Holding, Part
+from stemma.forgetting.holdings import GZIP, Bytes, Holding, Part
 from stemma.forgetting.wanted import Wanted, matches
 from stemma.lineage.index import Index
+from stemma.lineage.row_files import LINES
 from stemma.lineage.store import Store
 from stemma.stage.manifest import MANIFEST
 

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from stemma.forgetting.forget import Request, newest
-from stemma.forgetting.holdings import LINES, Bytes, Holding, Part
+from stemma.forgetting.holdings import Bytes, Holding, Part
 from stemma.forgetting.purge import Purged
 from stemma.forgetting.retraining import retraining
 from stemma.lineage.family import size_text
 from stemma.lineage.forgotten import taints
+from stemma.lineage.row_files import LINES
 from stemma.lineage.served import served_aliases, served_artifact
 from stemma.lineage.tracked import in_folder
 from stemma.records.counting import counted

@@ -15,16 +15,13 @@ from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.index import Index, RawInput
 from stemma.lineage.raw_files import raw_files
+from stemma.lineage.row_files import ARRAYS, LINES
+from stemma.lineage.runs import MODEL_STAGES
 from stemma.lineage.store import Store
 from stemma.stage.manifest import MANIFEST
 
-LINES = (".jsonl", ".jsonl.gz")
-ARRAYS = (".json", ".json.gz")
-"""What else a raw file may be; the .json files of an artifact are reports."""
 REPORTS = (".json", ".md", ".csv", ".txt")
 """Files of an artifact with rows that hold none, but may name what is to be forgotten."""
-WITHOUT_ROWS = ("base", "sft", "reward", "ppo", "dpo", "judge")
-"""Stages that keep no rows; it is no loss where the files of these are not known."""
 GZIP = b"\x1f\x8b"
 
 
@@ -138,9 +135,9 @@ def datasets(root: Path, index: Index, store: Store) -> tuple[list[Dataset], Cou
     cleaned = Tombstones(root).cleaned
     stages |= {new: stages[old] for old, new in cleaned.items() if old in stages}
     for artifact, stage in stages.items():
-        parts = None if stage in WITHOUT_ROWS else _parts(store, artifact)
+        parts = None if stage in MODEL_STAGES else _parts(store, artifact)
         if parts is None:
-            unread.update([] if stage in WITHOUT_ROWS else [stage])
+            unread.update([] if stage in MODEL_STAGES else [stage])
         elif any(not part.is_report for part in parts):
             found.append(Dataset(stage, artifact, parts))
     copies = [new for old, new in cleaned.items() if old not in stages]

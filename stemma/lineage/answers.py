@@ -1,11 +1,8 @@
 """The answers of a run's evaluation, as its artifact holds them."""
 
-from stemma.lineage.runs import Run, artifact_id
+from stemma.lineage.runs import EVALUATION, Run, artifact_id
 from stemma.lineage.store import Store
 from stemma.records.answer_examples import ANSWERS, AnswerExamples, read_answers
-
-EVALUATION = "eval_"
-"""What the names of the evaluation stages begin with."""
 
 
 def answers_of(store: Store, run: Run) -> AnswerExamples | None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from stemma.lineage.family import Family, Member, size_text
 from stemma.lineage.layered import lay_out
-from stemma.lineage.runs import MODEL_STAGES
+from stemma.lineage.runs import EVALUATION, MODEL_STAGES
 
 BOX = (132, 58)
 """Width and height of a box, in pixels; a row is ROW high, a column COLUMN wide."""
@@ -27,7 +27,7 @@ def kind_of(member: Member) -> str:
     """Which of KINDS an artifact is."""
     if member.derivation is None:
         return "raw"
-    if member.name.startswith("eval_"):
+    if member.name.startswith(EVALUATION):
         return "evaluation"
     return "model" if member.name in MODEL_STAGES else "data"
 

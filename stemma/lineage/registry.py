@@ -17,6 +17,9 @@ from stemma.lineage.git import Git
 from stemma.stage.locks import lock
 
 MODELS = "refs/stemma/models/"
+CHAMPION = "champion"
+PREVIOUS = "previous"
+"""What was champion before its last move, whether that was a promotion or a rollback; absent before a second one."""
 PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 """What an alias and an artifact's id look like; both become names of files."""
 TRIES = 20

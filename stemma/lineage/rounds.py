@@ -8,7 +8,7 @@ from typing import Any
 from stemma.lineage.chain import Link
 from stemma.lineage.index import Index
 from stemma.lineage.registry import Registry
-from stemma.lineage.runs import Run
+from stemma.lineage.runs import EVALUATION, Run
 from stemma.lineage.show import aligned
 
 FLOW = "retrain"
@@ -87,7 +87,7 @@ def _round(run: Run, model: str, acts: Sequence[Link]) -> Round:
         f"{model}/{number}" if number else "",
         run.trailers["Method"],
         tuple(map(_labels, run.trailers["Labels"].split())),
-        run.metrics.get(f"eval_{stage}", {}),
+        run.metrics.get(f"{EVALUATION}{stage}", {}),
         verdict,
         why,
     )

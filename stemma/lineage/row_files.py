@@ -12,14 +12,12 @@ from typing import IO
 from stemma.errors import ArtifactError
 from stemma.lineage.git_objects import read_objects
 from stemma.lineage.raw_files import id_of, raw_files
+from stemma.lineage.runs import EVALUATION, MODEL_STAGES
 from stemma.lineage.store import Store
 
 LINES = (".jsonl", ".jsonl.gz")
 ARRAYS = (".json", ".json.gz")
 """What else a user's raw file may be; an artifact's .json files hold no rows."""
-
-MODELS = ("base", "sft", "reward", "ppo", "dpo", "judge")
-"""Stages that make models."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class RowFile:
 
 def may_hold_rows(stage: str) -> bool:
     """Whether a stage's artifact may be a dataset: a model keeps no rows to train on, and an evaluation neither."""
-    return stage not in MODELS and not stage.startswith("eval_")
+    return stage not in MODEL_STAGES and not stage.startswith(EVALUATION)
 
 
 class RowFiles:

@@ -16,6 +16,8 @@ from stemma.lineage.git import Git
 
 MODEL_STAGES = ("base", "sft", "judge", "reward", "ppo", "dpo")
 """Stages whose artifact is a model; the others make datasets."""
+EVALUATION = "eval_"
+"""What the names of the evaluation stages begin with; the rest is the stage of the policy."""
 
 EXPERIMENTS = "refs/exps/*/*/*"
 TRAILER = "Stemma-"

@@ -10,7 +10,7 @@ from stemma.lineage.answers import answers_of
 from stemma.lineage.family import family_of, tree_lines
 from stemma.lineage.index import open_index
 from stemma.lineage.names import policy_of
-from stemma.lineage.runs import Run, find_run, list_runs
+from stemma.lineage.runs import EVALUATION, Run, find_run, list_runs
 from stemma.lineage.store import Store
 from stemma.records.answer_examples import AnswerExamples, terminal_lines
 from stemma.slice_metrics import read_slices, weak_slices
@@ -111,7 +111,7 @@ def _chosen(root: Path, names: Sequence[str]) -> list[Run]:
 
 def _numbers(run: Run) -> dict[str, float]:
     """The evaluation's numbers."""
-    return next((metrics for stage, metrics in run.metrics.items() if stage.startswith("eval_")), {})
+    return next((metrics for stage, metrics in run.metrics.items() if stage.startswith(EVALUATION)), {})
 
 
 def _winning(run: Run) -> str:

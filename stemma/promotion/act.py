@@ -11,10 +11,10 @@ from stemma.lineage.family import family_of
 from stemma.lineage.forgotten import taints
 from stemma.lineage.names import Model, model_of
 from stemma.lineage.registering import register_shared
-from stemma.lineage.registry import TRIES, Version
+from stemma.lineage.registry import CHAMPION, PREVIOUS, TRIES, Version
 from stemma.promotion.evidence import Evidence, evidence_of
 from stemma.promotion.gates import Gate, check_gates
-from stemma.promotion.move import CHAMPION, PREVIOUS, Desk, Moved, begin, hear, move, note, stay
+from stemma.promotion.move import Desk, Moved, begin, hear, move, note, stay
 
 ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 """It names a file and an alias in MLflow."""

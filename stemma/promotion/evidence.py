@@ -13,12 +13,12 @@ from stemma.evaluation.report import Report, flat_metrics
 from stemma.evaluation.win_rate import win_rate
 from stemma.lineage.index import Derivation, Index
 from stemma.lineage.names import Model
+from stemma.lineage.runs import EVALUATION
+from stemma.lineage.show import PAIR_STAGES
 from stemma.lineage.store import Store
 
 PASSED_THROUGH = "inputs/round/policy/from-champion"
 """The input of an sft stage that passes the champion through."""
-PAIR_STAGES = ("reward", "dpo")
-"""The stages that learn from pairs, and say how well they tell held-out ones apart."""
 
 Scores = dict[str, list[float]]
 """A policy's scores for its sampled answers, by prompt."""
@@ -119,7 +119,7 @@ def _asked(store: Store, data: str, ids: set[str]) -> str:
 
 def _evaluation(index: Index, model: Model) -> Derivation:
     policy = model.derivation.artifact
-    found = [derivation for _, derivation in index.made_from([policy]) if derivation.stage.startswith("eval_")]
+    found = [derivation for _, derivation in index.made_from([policy]) if derivation.stage.startswith(EVALUATION)]
     own = index.of_run(model.run.commit)
     for derivation in found:
         if derivation in own.values():

@@ -15,16 +15,12 @@ from stemma.lineage.forgotten import FORGOTTEN
 from stemma.lineage.index import Index
 from stemma.lineage.names import Model
 from stemma.lineage.registering import catch_up
-from stemma.lineage.registry import TRIES, Registry, Version
+from stemma.lineage.registry import CHAMPION, PREVIOUS, TRIES, Registry, Version
 from stemma.lineage.served import link_of
 from stemma.lineage.sharing import SilentRemoteError, hand_on, take_over
 from stemma.lineage.store import Store
 from stemma.promotion.settings import PromotionConfig
 from stemma.serving.copies import lay_out, settle
-
-CHAMPION = "champion"
-PREVIOUS = "previous"
-"""What was champion before its last move, whether that was a promotion or a rollback; absent before a second one."""
 
 
 @dataclass(frozen=True)

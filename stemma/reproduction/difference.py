@@ -1,12 +1,12 @@
 """How a rebuilt artifact differs from the recorded one, file by file."""
 
-import hashlib
 import shutil
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from stemma.lineage.md5 import file_md5
 from stemma.lineage.store import Store
 from stemma.reproduction.tensor_difference import tensor_differences
 from stemma.stage.manifest import MANIFEST
@@ -32,12 +32,7 @@ def artifact_differences(store: Store, recorded: str, rebuilt: Path) -> list[str
 def _present(folder: Path) -> dict[str, str]:
     """The md5 of each file, by path; a single file has the path ''."""
     files = [folder] if folder.is_file() else [file for file in folder.rglob("*") if file.is_file()]
-    return {"" if file == folder else file.relative_to(folder).as_posix(): _md5(file) for file in files}
-
-
-def _md5(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    return {"" if file == folder else file.relative_to(folder).as_posix(): file_md5(file) for file in files}
 
 
 def _file_lines(

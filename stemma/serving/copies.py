@@ -1,6 +1,5 @@
 """The files that serving reads: a checked copy of each served artifact, and a link per alias, swapped in one step."""
 
-import hashlib
 import os
 import shutil
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from stemma.errors import StemmaError
 from stemma.lineage.index import Index
+from stemma.lineage.md5 import file_md5
 from stemma.lineage.registry import Registry, Version
 from stemma.lineage.served import LOCK, copy_of, link_of, served_artifact
 from stemma.lineage.store import Store
@@ -68,7 +68,7 @@ def _lay_out(root: Path, index: Index, store: Store, version: Version) -> Path:
 
 def _is_copy(folder: Path, listing: Mapping[str, str]) -> bool:
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return there == set(listing) and all(_md5(folder / path) == oid for path, oid in listing.items())
+    return there == set(listing) and all(file_md5(folder / path) == oid for path, oid in listing.items())
 
 
 def _point(root: Path, model: str, alias: str, artifact: str) -> None:
@@ -78,8 +78,3 @@ def _point(root: Path, model: str, alias: str, artifact: str) -> None:
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(os.path.relpath(copy_of(root, artifact), link.parent))
     fresh.replace(link)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from stemma.errors import ArtifactError
 from stemma.lineage.index import Index
+from stemma.lineage.policy_files import POLICIES
 from stemma.lineage.store import Store
 from stemma.models.adapter_files import BASE, CONFIG, WEIGHTS, read_base
 from stemma.serving.copying import Copied, copy_object, inside
@@ -106,10 +107,16 @@ def artifacts_of(index: Index, commit: str) -> dict[str, str]:
 def model_files(store: Store, artifacts: Mapping[str, str], stage: str) -> ModelFiles:
     """The files of the model that a stage made; `artifacts` are the DVC ids of its run's artifacts, by stage.
 
-    Raises ArtifactError where a list of files, or what names the base of adapters, is nowhere to be had, or where the
-    base is not the one that the adapters were trained on.
+    Raises ArtifactError where a list of files, or what names the base of adapters, is nowhere to be had, where the base
+    is not the one that the adapters were trained on, or where they are adapters of a model that scores.
     """
     adapters: list[tuple[str, str]] = []
+    if stage not in POLICIES and BASE in _listing(store, artifacts[stage]):
+        raise ArtifactError(
+            f"{stage} {artifacts[stage]} is a model of scores that was trained as LoRA adapters, and only adapters of "
+            f"policies are merged into their base. Train it whole, `stemma run rlhf --set {stage}.tuning=full`, and "
+            f"name the {stage} model of that run"
+        )
     while BASE in (listing := _listing(store, artifacts[stage])):
         adapters.insert(0, (stage, artifacts[stage]))
         stage = _base_stage(store, artifacts, stage)

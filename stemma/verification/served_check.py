@@ -1,10 +1,10 @@
 """The files that serving reads against the alias in Git and the artifact's own list of files."""
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from stemma.errors import ArtifactError
+from stemma.lineage.md5 import file_md5
 from stemma.lineage.registry import Version
 from stemma.lineage.served import copy_of, link_of, served_aliases, served_artifact
 from stemma.serving.model_files import artifacts_of, model_files
@@ -73,14 +73,9 @@ def _file_faults(folder: Path, artifact: str, listing: Mapping[str, str]) -> Ite
             words = f"served file {path} of {artifact[:10]} is not there"
         elif path not in listing:
             words = f"served file {path} is not one of {artifact[:10]}"
-        elif _md5(folder / path) != listing[path]:
+        elif file_md5(folder / path) != listing[path]:
             words = f"served file {path} of {artifact[:10]} changed"
         else:
             continue
         remedy = "`stemma promote` of the version that has the alias moves nothing and lays the files out again"
         yield Fault(Kind.SERVED_FILE, str(folder / path), words, remedy, artifact)
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

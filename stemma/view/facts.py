@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stemma.config import Values
 from stemma.errors import StemmaError
-from stemma.lineage.answers import EVALUATION, answers_in, answers_of
+from stemma.lineage.answers import answers_in, answers_of
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.git import Git
@@ -17,7 +17,7 @@ from stemma.lineage.index import Derivation, Index, is_data
 from stemma.lineage.names import policy_of
 from stemma.lineage.placeholders import asked_nobody, recorded_emptiness, shown_inputs
 from stemma.lineage.registry import Registry, models
-from stemma.lineage.runs import FLOW_RUN, Run
+from stemma.lineage.runs import EVALUATION, FLOW_RUN, Run
 from stemma.lineage.store import Store
 from stemma.lineage.trace import Trace, changed_settings, trace
 from stemma.lineage.trace_page import trace_html

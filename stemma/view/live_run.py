@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from stemma.config import Values
-from stemma.lineage.answers import EVALUATION, answers_in
+from stemma.lineage.answers import answers_in
 from stemma.lineage.dvc import LockEntry
 from stemma.lineage.index import Index
 from stemma.lineage.placeholders import known_emptiness, shown_inputs
 from stemma.lineage.registry import Version
-from stemma.lineage.runs import Run, artifact_id
+from stemma.lineage.runs import EVALUATION, Run, artifact_id
 from stemma.lineage.store import Store
 from stemma.metric_names import require_declared
 from stemma.stage.locks import lock

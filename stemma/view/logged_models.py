@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from stemma.errors import StemmaError
+from stemma.lineage.policy_files import POLICIES
+from stemma.lineage.runs import EVALUATION
 from stemma.lineage.store import Store
 from stemma.stage.locks import lock
 from stemma.stage.manifest import MANIFEST
-from stemma.view.model_file import POLICIES, model_folder
+from stemma.view.model_file import model_folder
 
 PARENT = "mlflow.parentRunId"
 DVC_ID_TAG = "stemma.dvc_id"
@@ -16,8 +18,6 @@ MANIFEST_TAG = "stemma.manifest_sha256"
 READY = "READY"
 LOCK = Path(".stemma") / "mlflow-models.lock"
 """Held while a model is looked up and made, so that two runs of this clone make one."""
-EVALUATION = "eval_"
-"""What the name of a stage begins with that evaluates a policy."""
 
 
 class LoggedModels:

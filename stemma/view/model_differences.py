@@ -6,9 +6,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from stemma.lineage.policy_files import POLICIES
 from stemma.view.difference import Difference
 from stemma.view.logged_models import DVC_ID_TAG, MANIFEST_TAG, READY, manifest_sha256
-from stemma.view.model_file import POLICIES, model_folder
+from stemma.view.model_file import model_folder
 from stemma.view.store import MlflowStore, paged
 
 

@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-POLICIES = ("base", "sft", "ppo", "dpo")
-"""Stages whose artifact answers; the others have no signature of a chat."""
 CODE = "mlflow_model.py"
 README = "WEIGHTS.md"
 EPOCH = "1970-01-01 00:00:00"
@@ -37,12 +35,29 @@ def model_folder(model_id: str, stage: str, dvc_id: str, manifest_sha256: str) -
         config={"stage": stage, "artifact": dvc_id, "manifest_sha256": manifest_sha256},
         streamable=False,
     )
+    # The weights are no part of it: who loads them with this flavor names their folder, or reads here how to get one.
+    model.add_flavor(
+        "transformers",
+        task="text-generation",
+        instance_type="TextGenerationPipeline",
+        pipeline_model_type="AutoModelForCausalLM",
+        local_base_model_path=_how_to_load(dvc_id),
+        components=[],
+    )
     with TemporaryDirectory() as place:
         folder = Path(place)
         model.save(str(folder / "MLmodel"))
         shutil.copyfile(Path(__file__).with_name(CODE), folder / CODE)
         (folder / README).write_text(_where(stage, dvc_id), encoding="utf-8")
         yield folder
+
+
+def _how_to_load(dvc_id: str) -> str:
+    """What stands for the folder that is to be named; transformers repeats it where none was."""
+    return (
+        f"FOLDER, where `stemma export {dvc_id} --to FOLDER` puts the model; then "
+        'mlflow.transformers.load_model(MODEL, base_model_path="FOLDER", tokenizer="FOLDER")'
+    )
 
 
 def _where(stage: str, dvc_id: str) -> str:
@@ -54,4 +69,5 @@ MLflow keeps no second copy of them. They are artifact `{dvc_id}` (stage {stage}
   `transformers.AutoModelForCausalLM.from_pretrained("FOLDER")` loads
 - the champion of a registered model is at `serving/MODEL/champion`, ready to load
 - `mlflow.pyfunc.load_model` and `mlflow models serve --env-manager local` work as they are
+- `mlflow.transformers.load_model(MODEL, base_model_path="FOLDER", tokenizer="FOLDER")` loads from either folder
 """

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from stemma.lineage.chain import Link
-from stemma.lineage.registry import Registered
+from stemma.lineage.registry import CHAMPION, PREVIOUS, Registered
 
 INTRODUCTION = "Policies aligned by Stemma. Git holds the record (`stemma history`), MLflow shows it."
-CHAMPION = "champion"
 ACTS = ("promote", "rollback", "refuse")
 LIMIT = 4900
 """MLflow's database has room for 5000 characters."""
@@ -72,7 +71,7 @@ def _entry(name: str, before: Link | None, link: Link) -> str:
     act = link.act
     if act["act"] not in ACTS:
         return ""
-    alias = act.get("alias") or next((alias for alias in act.get("moves", {}) if alias != "previous"), CHAMPION)
+    alias = act.get("alias") or next((alias for alias in act.get("moves", {}) if alias != PREVIOUS), CHAMPION)
     number = act.get("moves", {}).get(alias, act.get("to"))
     old = (before.state if before else {}).get("aliases", {}).get(alias)
     change = f"{_version(name, old)} → {_version(name, number)}" if old else _version(name, number)

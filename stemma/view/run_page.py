@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from stemma.lineage.runs import Run
+from stemma.lineage.runs import EVALUATION, Run
 from stemma.lineage.show import PAIR_RESULTS, PAIR_STAGES, RESULTS, result_rows
 from stemma.view.origin import Origin
 
@@ -37,7 +37,7 @@ def headline(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The numbers of the results table, with the ends of their intervals and what SFT reached, of metrics by stage."""
     names = [*(f"{prefix}{name}" for name in RESULTS for prefix in ("", "sft/")), *PAIR_RESULTS]
     ends = [name + end for name in names for end in ("", "_low", "_high")]
-    told = [stage for stage in metrics if stage in PAIR_STAGES or stage.startswith("eval_")]
+    told = [stage for stage in metrics if stage in PAIR_STAGES or stage.startswith(EVALUATION)]
     numbers = {name: value for stage in told for name, value in metrics[stage].items()}
     return {name: numbers[name] for name in ends if name in numbers}
 

@@ -12,12 +12,12 @@ from stemma.lineage.forgotten import taints
 from stemma.lineage.git import Git
 from stemma.lineage.index import Index
 from stemma.lineage.names import model_of
-from stemma.lineage.registry import Registered, Registry, Version
+from stemma.lineage.registry import CHAMPION, PREVIOUS, Registered, Registry, Version
 from stemma.lineage.runs import Run
 from stemma.lineage.show import RESULTS
 from stemma.lineage.store import Store
 from stemma.lineage.trace import trace
-from stemma.view.model_page import ADDRESS, CHAMPION, model_description
+from stemma.view.model_page import ADDRESS, model_description
 from stemma.view.origin import Origin, origin_of
 from stemma.view.run_page import TREE
 
@@ -123,7 +123,7 @@ def _verdicts(acts: Sequence[Link]) -> dict[int, str]:
         act, signed = link.act, f"by {link.author} on {link.when:%Y-%m-%d %H:%M} UTC: {link.act.get('reason', '')}"
         forced = ", by force," if act.get("forced") else ""
         for alias, number in act.get("moves", {}).items():
-            if alias == "previous":
+            if alias == PREVIOUS:
                 continue
             old = (before.state if before else {}).get("aliases", {}).get(alias)
             if act["act"] == "rollback":

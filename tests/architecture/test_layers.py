@@ -1,5 +1,10 @@
 """Imports point down: flows → tasks → training → sampling, labelling, judging → models, evaluation, lineage → …"""
 
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -62,6 +67,27 @@ def test_only_the_owner_touches_a_library(library: str, owners: set[str]) -> Non
         forms = (f"import {library}", f"from {library} ", f"from {library}.")
         uses = [line for line in lines if line.startswith(forms)]
         assert not uses or layer_of(module_of(source)) in owners, f"{source}: {uses[0]}"
+
+
+def imported_libraries(source: Path) -> Iterator[str]:
+    """The libraries outside Python's own that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse((ROOT / source).read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        yield from (name.partition(".")[0] for name in names)
+
+
+def test_every_library_that_is_imported_is_required() -> None:
+    lines = (ROOT / "requirements.in").read_text(encoding="utf-8").splitlines()
+    required = {re.split(r"[<>=\[]", line)[0].lower() for line in lines if line and not line.startswith("#")}
+    own = {"stemma", "tasks", "flows", *sys.stdlib_module_names}
+    libraries = {name for source in SOURCES for name in imported_libraries(source)} - own
+    distributions = packages_distributions()
+    missing = {name for name in libraries if not required & {found.lower() for found in distributions.get(name, [])}}
+    assert sorted(missing) == []
+    installed = (ROOT / "requirements.txt").read_text(encoding="utf-8").lower().splitlines()
+    pins = [re.sub(r"\[.*?\]", "", line).lower() for line in lines if "==" in line]
+    assert [pin for pin in pins if pin not in installed] == []
 
 
 def test_files_and_functions_stay_small() -> None:

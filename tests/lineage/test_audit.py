@@ -7,7 +7,7 @@ import pytest
 
 from stemma.lineage.registry import Registry
 from stemma.view.reconcile import follow, reconcile
-from tests.auditor import Auditor, auditor_of
+from tests.auditor import MOST_CLICKS, Auditor, auditor_of
 from tests.family import FamilyProject, Made
 from tests.lineage.shown import DEFAULTS, RATES
 
@@ -76,6 +76,7 @@ def test_the_page_of_the_model_answers_all_eight_questions_of_its_champion(
     auditor.reads(f"Base model: {HUB}@{COMMIT}.", f"Code commit: {project.git.run('rev-parse', 'HEAD')}")
     auditor.reads("Settings off their default: ", "label.source = human (default simulated)")
     auditor.reads("win rate against SFT, gold rule 0.75 [0.7, 0.8]")
+    assert auditor.clicks <= MOST_CLICKS
     auditor.picture("mlflow-model")
 
 
@@ -84,4 +85,5 @@ def test_a_run_tells_all_of_it(auditor: Auditor, project: FamilyProject, run: st
     auditor.open_run("stemma", run)
     auditor.reads(f"Registered as policy/{version}.", "Labelled by: ada (2), ben (1).", f"Base model: {HUB}@{COMMIT}.")
     auditor.reads(project.git.run("rev-parse", "HEAD"), "sft.tuning = lora (default full)", "0.75 [0.7, 0.8]")
+    assert auditor.clicks <= MOST_CLICKS
     auditor.picture("mlflow-run")

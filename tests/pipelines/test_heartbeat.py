@@ -5,15 +5,22 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
+import psutil
 import pytest
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from flows import dpo, pipeline
+from flows.heartbeat import PROGRAM
+from flows.people.human_labels import Halt
 from flows.service.automations import MISSED_BEATS, notice_death
 from flows.service.services import SECONDS_BETWEEN_BEATS
+from flows.settings import DpoSettings
+from stemma.labelling.store.batch import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 SILENCE = 10
@@ -76,6 +83,26 @@ def test_a_busy_run_is_not_taken_for_dead_and_a_killed_one_is(
     finally:
         process.kill()
         client.delete_automation(made)
+
+
+def test_the_heartbeats_end_before_a_run_is_suspended(prefect_api: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat that comes after the suspension begins a silence, after which Prefect calls the run crashed."""
+    at_work: list[int] = []
+    suspended: list[int] = []
+
+    def beating() -> int:
+        return sum(str(PROGRAM) in child.cmdline() for child in psutil.Process().children())  # type: ignore[no-untyped-call]
+
+    def work(*_: object) -> Halt:
+        at_work.append(beating())
+        return Halt("labels", "batch labels is incomplete", Progress(2, 2, 0))
+
+    monkeypatch.setattr(pipeline, "begin", lambda *_: SimpleNamespace(settings=DpoSettings()))
+    monkeypatch.setattr(pipeline, "_work", work)
+    monkeypatch.setattr(pipeline, "halt_run", lambda *_: suspended.append(beating()))
+    with temporary_settings({PREFECT_API_URL: prefect_api}):
+        pipeline.run_pipeline("dpo", dpo.STAGES, "dpo", DpoSettings(), "waits")
+    assert (at_work, suspended) == ([1], [0])
 
 
 def test_prefects_own_heartbeat_is_quicker_than_the_silence_that_counts_for_every_run() -> None:

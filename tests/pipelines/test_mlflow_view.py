@@ -17,7 +17,7 @@ from flows.settings import ProjectSettings, stage_values
 from stemma.lineage.runs import artifact_id
 from stemma.view.model_file import model_folder
 from stemma.view.reconcile import reconcile
-from tests.auditor import auditor_of
+from tests.auditor import MOST_CLICKS, auditor_of
 from tests.project import Project
 from tests.served import asked, mlflow_serve
 
@@ -124,8 +124,10 @@ def test_an_auditor_reads_all_of_a_run_in_a_browser(undisturbed: Project, tmp_pa
         auditor.open_run("stemma", "calm")
         auditor.reads("Registered as policy/1.", "Base model: from scratch, seed 0.", "Labelled by: simulated-1 (")
         auditor.reads("Data: the default world, made from seed 0.", undisturbed.found("calm").baseline)
+        assert auditor.clicks <= MOST_CLICKS
         auditor.open_model("policy")
         auditor.reads("No champion yet", "simulated-1: policy/", "policy/2, policy/1")
+        assert auditor.clicks <= MOST_CLICKS
 
 
 def test_nothing_of_it_is_known_to_mlflow_alone(undisturbed: Project) -> None:

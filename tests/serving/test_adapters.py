@@ -24,18 +24,21 @@ from stemma.lineage.names import find_model
 from stemma.lineage.registry import Registry
 from stemma.lineage.store import Store
 from stemma.models.policy import load_weights
+from stemma.models.scalar import save_scalar_model, trainable_scalar_model
+from stemma.models.tokenizer import load_tokenizer
 from stemma.promotion.act import promote
 from stemma.serving.loading import check_loadable
 from stemma.serving.model_files import artifacts_of, model_files
+from stemma.stage.manifest import write_manifest
 from stemma.verification.served_check import check_served
 from stemma.verification.subject import Subject
 from stemma.verification.verify import quiet
-from tests.adapted import AdaptedPolicies, question
+from tests.adapted import LORA, AdaptedPolicies, question
 from tests.exports import DEFAULTS, KEY
-from tests.family import Made, copy_of
+from tests.family import FamilyProject, Made, copy_of
 from tests.policies import MODEL, Policies
 from tests.promotion.acts import desk_of
-from tests.tiny import tiny_artifact
+from tests.tiny import MACHINE, tiny_artifact
 
 PLAIN = """
 import json, sys
@@ -137,6 +140,22 @@ def test_an_export_of_adapters_is_checked_down_to_their_artifacts(
         (folder / name).write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
         assert [fault.split(" changed")[0] for fault in verify_export(folder).faults] == [name]
         (folder / name).write_bytes(content)
+
+
+def test_a_reward_model_of_adapters_is_not_exported_and_the_remedy_is_named(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    base, reward = tiny_artifact(project.path / "artifacts" / "base"), project.path / "artifacts" / "reward"
+    reward.mkdir()
+    save_scalar_model(trainable_scalar_model(base, MACHINE, "lora", LORA), load_tokenizer(base), reward, base)
+    write_manifest(reward, "reward", {"base": base})
+    made: list[Made] = []
+    for folder in (base, reward):
+        artifact = project.folder({file.name: file.read_bytes() for file in folder.iterdir()})
+        made.append(Made(folder.name, artifact, 1, {"artifacts/base": made[0].artifact} if made else {}))
+    project.run("calm", made, params={"seed": 0})
+    with pytest.raises(ArtifactError, match=r"`stemma run rlhf --set reward\.tuning=full`"):
+        export_model(project.path, made[1].artifact, tmp_path / "model", KEY, DEFAULTS)
+    assert not (tmp_path / "model").exists()
 
 
 def without_a_tensor(folder: Path) -> None:

@@ -7,10 +7,12 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mlflow
 import pytest
 
 from stemma.errors import ArtifactError
 from stemma.lineage.git import Git
+from stemma.lineage.served import copy_of as served_copy
 from stemma.lineage.store import Store
 from stemma.stage.locks import lock
 from stemma.view.chat_model import checked_copy
@@ -55,6 +57,19 @@ def test_mlflow_answers_with_adapters(adapted_policies: AdaptedPolicies, logged:
     assert answer["model"] == f"ppo {adapted_policies.over_adapters[0].artifact}"
     assert answer["choices"][0]["message"]["role"] == "assistant"
     assert answer["usage"]["completion_tokens"] == 5
+
+
+def test_transformers_flavor_loads_from_a_named_folder_and_says_without_one_which_command_writes_it(
+    adapted_policies: AdaptedPolicies, logged: tuple[str, str]
+) -> None:
+    mlflow.set_tracking_uri(logged[0])
+    model, artifact = f"models:/{logged[1]}", adapted_policies.over_adapters[0].artifact
+    with pytest.raises(OSError, match=f"`stemma export {artifact} --to FOLDER`"):
+        mlflow.transformers.load_model(model)
+    folder = str(served_copy(adapted_policies.path, artifact))
+    pipeline = mlflow.transformers.load_model(model, base_model_path=folder, tokenizer=folder)
+    (answer,) = pipeline("where does bok live ?", max_new_tokens=3)
+    assert answer["generated_text"].startswith("where does bok live ?")
 
 
 def test_outside_a_project_it_says_where_the_weights_are(logged: tuple[str, str], tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,9 @@ from flows.service.services import Service
 from stemma.errors import ServiceError
 
 
-def kept(tmp_path: Path, code: str) -> Kept:
+def kept(tmp_path: Path, code: str, say: Callable[[str], None] = lambda _: None) -> Kept:
     service = Service("prefect", [sys.executable, "-c", code], tmp_path / "log", lambda: True)
-    return Kept(service, tmp_path, os.environ, lambda _: None)
+    return Kept(service, tmp_path, os.environ, say)
 
 
 def test_a_service_that_ended_is_not_ready_though_its_address_answers(tmp_path: Path) -> None:
@@ -26,6 +27,11 @@ def test_a_service_that_ended_is_not_ready_though_its_address_answers(tmp_path: 
 
 
 def test_a_service_that_answers_is_ready(tmp_path: Path) -> None:
-    service = kept(tmp_path, "import time; time.sleep(60)")
+    told: list[str] = []
+    service = kept(tmp_path, "import time; time.sleep(60)", told.append)
     service.await_ready()
+    (started,) = told
+    number = started.removeprefix("prefect is started, process ")
+    assert Path(f"/proc/{number}").is_dir()
     service.stop()
+    assert not Path(f"/proc/{number}").exists()
