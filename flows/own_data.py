@@ -8,7 +8,8 @@ from typing import Any
 
 from flows.settings import FlowSettings
 from stemma.errors import DataError
-from tasks.data import OwnData, read_own_data
+from stemma.records.counting import counted
+from tasks.data import OwnData, fit_own_data, read_own_data
 from tasks.eval import FEWEST_PROMPTS
 
 
@@ -20,7 +21,8 @@ def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     Raises StemmaError where the run would be refused.
     """
     if files:
-        own = read_own_data({file.name: file for file in files}, settings.data, settings.base)
+        own = read_own_data({file.name: file for file in files}, settings.data)
+        own = fit_own_data(own, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
     elif not settings.data.files:
@@ -57,9 +59,9 @@ def _labels(settings: FlowSettings, report: Mapping[str, Any]) -> Iterator[str]:
         )
     elif source == "recorded" and not pairs.get("train"):
         yield (
-            f"label.source is recorded, and the data holds {report['demonstrations']} answers to imitate but no pair "
-            "of a chosen and a rejected answer in the train split, so there is nothing for a reward model or DPO: add "
-            "pairs to data.files, or set label.source to human or ai, which compare sampled answers"
+            f"label.source is recorded, and the data holds {counted(report['demonstrations'], 'answer')} to imitate "
+            "but no pair of a chosen and a rejected answer in the train split, so there is nothing for a reward model "
+            "or DPO: add pairs to data.files, or set label.source to human or ai, which compare sampled answers"
         )
     elif not report["gold"]:
         yield from _judge(settings, report)

@@ -13,6 +13,7 @@ from stemma.lineage.rounds import FLOW
 from stemma.lineage.runs import list_runs
 from stemma.lineage.start import fetch_record, start_of_worker
 from stemma.lineage.workspace import DATA
+from stemma.records.counting import counted
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -68,7 +69,7 @@ def announce_verdicts(client: "SyncPrefectClient", store: "LabelStore", wanted: 
     began = round_began(client)
     came = store.given_since(began.timestamp()) if began else 0
     if came >= wanted:
-        words = f"{came} verdicts came since the last round began"
+        words = f"{counted(came, 'verdict')} came since the last round began"
         send(
             client,
             [event(VERDICTS_ARRIVED, {"id": "stemma.verdicts", **STARTS_ROUND}, {"words": words, "verdicts": came})],

@@ -15,6 +15,7 @@ from stemma.judging.known_cases import KnownCase, from_comparisons, from_world
 from stemma.judging.seating import seat
 from stemma.judging.text_judge import Bench
 from stemma.labelling.pairs import pair_responses, pairs_per_prompt
+from stemma.records.counting import counted
 from stemma.records.json_file import read_json, write_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Comparison, Prompt, Response, Verdict
@@ -113,9 +114,11 @@ def _check(config: AiLabelConfig, stage: Stage, judge: AiJudge, known: Sequence[
     )
     agreement = checked.agreement
     if agreement is None:
-        raise DataError(f"judge {judge.name} gave no answer that can be read on {len(known)} pairs: {judge.broken}")
+        raise DataError(
+            f"judge {judge.name} gave no answer that can be read on {counted(len(known), 'pair')}: {judge.broken}"
+        )
     words = (
-        f"judge {judge.name} agrees with people on {agreement.estimate:.3f} of {checked.pairs} pairs "
+        f"judge {judge.name} agrees with people on {agreement.estimate:.3f} of {counted(checked.pairs, 'pair')} "
         f"(95 % {agreement.low:.3f} to {agreement.high:.3f})"
     )
     if agreement.estimate < config.least_agreement:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Demonstration, Document
@@ -34,7 +35,7 @@ def _pretrain(config: BaseConfig, stage: Stage) -> dict[str, Any]:
             "base.model and base.revision, or add documents to data.files"
         )
     probe = read_rows(data / "probe.jsonl", Demonstration)
-    stage.progress.say(f"{len(documents)} documents, {len(probe)} probe questions")
+    stage.progress.say(f"{counted(len(documents), 'document')}, {counted(len(probe), 'probe question')}")
     if (data / TOKENIZER).is_dir():  # of the user's own rows, whose lengths the data stage checked
         tokenizer: PreTrainedTokenizerBase = load_tokenizer(data / TOKENIZER)
     else:

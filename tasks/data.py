@@ -1,6 +1,7 @@
 """The data stage: the user's files, or the default world, as rows that the other stages read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from stemma.config import Settings, parse_settings, read_yaml
-from stemma.errors import DataError
+from stemma.errors import DataError, StemmaError
 from stemma.records.counting import counted
 from stemma.records.dataset import Dataset
 from stemma.records.json_file import write_json
@@ -18,7 +19,7 @@ from stemma.records.own_data import make_dataset
 from stemma.records.reading import Reading, read_files
 from stemma.records.recognition import read_example
 from stemma.records.slices import check_slices, slice_reader
-from stemma.records.types import Split
+from stemma.records.types import Reject, Split
 from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.door import Stage, run_stage
 from stemma.training.base_settings import TOKENIZER, BaseConfig
@@ -100,14 +101,11 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
     _check_under_inputs(config.files)
     paths = {str(PurePosixPath(name).relative_to(INPUTS)): Path(name) for name in config.files}
     base = parse_settings(BaseConfig, read_yaml(PARAMS_FILE).get("base", {}), "params.yaml, section base,")
-    own = read_own_data(paths, config, base)
-    rejects = own.reading.rejects
-    # The artifact of a refused run is thrown away; the scratch folder stays.
-    write_rows(stage.scratch / REJECTS, rejects)
-    try:
+    own = read_own_data(paths, config)
+    with _rejects_kept(own.reading.rejects, stage.scratch / REJECTS):
+        own = fit_own_data(own, config, base)
         own.check(config)
-    except DataError as error:
-        raise DataError(f"{error}\nAll rejected rows: {(stage.scratch / REJECTS).resolve()}") from None
+    rejects = own.reading.rejects
     if rejects:
         stage.progress.say(
             f"{counted(len(rejects), 'row')} {'was' if len(rejects) == 1 else 'were'} rejected; "
@@ -119,14 +117,29 @@ def _prepare_own_data(config: DataConfig, stage: Stage) -> None:
         own.save_tokenizer(stage.output / TOKENIZER)
 
 
+@contextmanager
+def _rejects_kept(rejects: Sequence[Reject], file: Path) -> Iterator[None]:
+    """Write the rejected rows, as many as there are by then, to a file if the run is refused, and name it.
+
+    The artifact of a refused run is thrown away; the scratch folder, in which the file lies, stays.
+    """
+    try:
+        yield
+    except StemmaError as error:
+        if not rejects:
+            raise
+        write_rows(file, rejects)
+        raise type(error)(f"{error}\nAll rejected rows: {file.resolve()}") from error
+
+
 @dataclass(frozen=True)
 class OwnData:
-    """The user's files, read for one base model."""
+    """The user's files, as they were read."""
 
     reading: Reading
     dataset: Dataset
     limits: "RowLimits | None" = None
-    """None where no row was taken."""
+    """What the base model can read; None where no row was taken, or none was compared with it yet."""
     tokens: Mapping[str, float] = field(default_factory=dict)
     """How long the rows are, the rejected ones too."""
 
@@ -162,22 +175,29 @@ class OwnData:
             save_tokenizer(self.limits.tokenizer, folder)
 
 
-def read_own_data(paths: Mapping[str, Path], config: DataConfig, base: BaseConfig | None) -> OwnData:
-    """Read the files, and reject what no stage could use: rows of no known form, and rows that the base cannot read.
+def read_own_data(paths: Mapping[str, Path], config: DataConfig) -> OwnData:
+    """Read the files, and reject rows of no known form; `paths` gives each file's name in reports.
 
-    Nothing is trained; without `base` lengths are not looked at. Raises DataError where a file as a whole cannot be
-    read, or a base from scratch would have nothing to learn from; for a base that is fetched, ArtifactError,
-    ServiceError or SettingsError where it cannot be had or loaded.
+    Raises DataError where a file as a whole cannot be read.
+    """
+    reader = slice_reader(partial(read_example, ignored=config.ignored_fields), config.slice_field)
+    reading = read_files(paths, read=reader)
+    return OwnData(reading, make_dataset(reading.examples, config.shares))
+
+
+def fit_own_data(own: OwnData, config: DataConfig, base: BaseConfig) -> OwnData:
+    """Reject the rows that the base cannot read, in `own.reading` too; nothing is trained.
+
+    Raises DataError where training would have no prompt, or a base from scratch nothing to learn from; for a base that
+    is fetched, ArtifactError, ServiceError or SettingsError where it cannot be had or loaded.
     """
     from stemma.training.row_fit import measure_rows, row_limits, shorten_rows
 
-    reader = slice_reader(partial(read_example, ignored=config.ignored_fields), config.slice_field)
-    reading = read_files(paths, read=reader)
-    every = make_dataset(reading.examples, config.shares)
-    if base is None or not reading.examples:
-        return OwnData(reading, every)
-    _check_training_prompts(every)
-    limits = row_limits(base, every.corpus, config.max_tokens, config.answer_tokens)
+    reading = own.reading
+    if not reading.examples:
+        return own
+    _check_training_prompts(own.dataset)
+    limits = row_limits(base, own.dataset.corpus, config.max_tokens, config.answer_tokens)
     if config.too_long == "drop_turns":
         reading.examples = shorten_rows(reading.examples, limits)
     measured = measure_rows(reading.examples, limits)

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from stemma.config import Settings
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt
 from stemma.stage.door import Stage, run_stage
@@ -64,7 +65,7 @@ def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float
     tokenizer = load_tokenizer(stage.input("sft"))
     sft, policy = (load_policy(stage.input(name), stage.machine) for name in ("sft", tuned))
 
-    stage.progress.say(f"both policies answer {len(prompts)} prompts of split {config.split}")
+    stage.progress.say(f"both policies answer {counted(len(prompts), 'prompt')} of split {config.split}")
     draw = partial(
         draw_answers,
         tokenizer=tokenizer,
@@ -135,7 +136,7 @@ def chosen_prompts(file: Path, config: EvalConfig, seed: int) -> list[Prompt]:
     prompts = [prompt for prompt in read_rows(file, Prompt) if prompt.split == config.split]
     if len(prompts) < FEWEST_PROMPTS:
         raise DataError(
-            f"{file} has {len(prompts)} prompts of split {config.split}, and an evaluation needs at least "
+            f"{file} has {counted(len(prompts), 'prompt')} of split {config.split}, and an evaluation needs at least "
             f"{FEWEST_PROMPTS}: give the data more prompts, or a larger share of them to that split"
         )
     return drawn(prompts, config.prompts, "prompts to evaluate on", seed) if config.prompts else prompts

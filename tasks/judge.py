@@ -49,8 +49,9 @@ def _train(config: JudgeConfig, stage: Stage) -> None:
     pairs, held_out = split_of(comparisons, "judge"), held_out_of(comparisons)
     if len(pairs) < config.fewest_pairs:
         raise DataError(
-            f"{path} has {len(pairs)} comparisons of split judge, and the judge needs {config.fewest_pairs}: "
-            "add comparisons, raise data.judge_share, or lower judge.fewest_pairs and trust the judge less"
+            f"{path} has {counted(len(pairs), 'comparison')} of split judge, and the judge needs "
+            f"{config.fewest_pairs}: add comparisons, raise data.judge_share, or lower judge.fewest_pairs and trust "
+            "the judge less"
         )
     stage.progress.say(
         f"{counted(len(pairs), 'pair')} to learn judging from, {sum(map(len, held_out.values()))} held out"

@@ -9,6 +9,7 @@ from pydantic import Field
 from stemma.config import Settings
 from stemma.errors import DataError
 from stemma.labelling.pairs import PAIRS_FILE
+from stemma.records.counting import counted
 from stemma.records.json_file import write_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt, Split
@@ -49,7 +50,7 @@ def sample_answers(config: SampleConfig, stage: Stage) -> None:
         raise DataError(f"{path} has no prompts to answer: add some to data.files, or set sample.responses to 0")
     counts = Counter(prompt.split for prompt in prompts)
     stage.progress.say(
-        ", ".join(f"{number} {split} prompts" for split, number in counts.items()) or "nothing to answer"
+        ", ".join(counted(number, f"{split} prompt") for split, number in counts.items()) or "nothing to answer"
     )
     if not prompts:
         write_rows(stage.output / "responses.jsonl", [])

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from stemma.errors import DataError
+from stemma.records.counting import counted
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Demonstration
 from stemma.stage.door import Stage, run_stage
@@ -53,7 +54,7 @@ def _train(config: SftConfig, stage: Stage) -> None:
     if not demonstrations:
         raise DataError(f"{path} is empty; SFT needs demonstrations: add some to data.files")
     count = len(demonstrations) if config.turns == "last" else sum(row.turns for row in demonstrations)
-    stage.progress.say(f"{len(demonstrations)} demonstrations; assistant turns learned: {count}")
+    stage.progress.say(f"{counted(len(demonstrations), 'demonstration')}; assistant turns learned: {count}")
     train_on_demonstrations(demonstrations, stage.input("base"), config, config.turns, stage)
 
 

@@ -121,7 +121,7 @@ class People:
 
     def _wait(self, batch: "Batch", review: Given | None) -> Halt:
         so_far = self.store.progress(batch.id)
-        words = f"batch {batch.id} is incomplete: {so_far.given} of {so_far.wanted} verdicts"
+        words = f"batch {batch.id} is incomplete: {so_far.given} of {counted(so_far.wanted, 'verdict')}"
         if self.settings.human.batch:
             raise LabelError(f"human.batch: {words}; a given batch must be closed")
         if review:

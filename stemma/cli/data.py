@@ -32,10 +32,13 @@ def add_commands(commands: Commands) -> None:
 def _check(options: argparse.Namespace) -> int:
     from flows.own_data import check_data_suits, report_of
     from flows.settings import load_settings
+    from tasks.data import read_own_data
 
     settings = load_settings(find_project(Path.cwd()), options.profile, options.set)
-    own, unmeasured = _read(options.files, settings)
+    own = read_own_data({str(file): file for file in options.files}, settings.data)
+    unmeasured: list[str] = []
     try:
+        own, unmeasured = _fit(own, settings)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))
         status, verdict = 0, "A run with these settings would take this data."
@@ -45,15 +48,14 @@ def _check(options: argparse.Namespace) -> int:
     return status
 
 
-def _read(files: list[Path], settings: "ProjectSettings") -> tuple["OwnData", list[str]]:
-    """The files as a run would read them; without lengths, and a line that says so, where the Hub cannot be reached."""
-    from tasks.data import read_own_data
+def _fit(own: "OwnData", settings: "ProjectSettings") -> tuple["OwnData", list[str]]:
+    """The data as the base model can read it; as it is, with a line that says so, if the Hub cannot be reached."""
+    from tasks.data import fit_own_data
 
-    paths = {str(file): file for file in files}
     try:
-        return read_own_data(paths, settings.data, settings.base), []
+        return fit_own_data(own, settings.data, settings.base), []
     except ServiceError as error:
-        return read_own_data(paths, settings.data, None), [f"Lengths were not checked: {error}"]
+        return own, [f"Lengths were not checked: {error}"]
 
 
 def _page(own: "OwnData") -> list[str]:

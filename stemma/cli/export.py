@@ -6,6 +6,7 @@ from pathlib import Path
 
 from stemma.cli.page import Commands, print_page
 from stemma.lineage.git import find_project
+from stemma.records.counting import counted
 
 
 def add_commands(commands: Commands) -> None:
@@ -39,7 +40,7 @@ def _export(options: argparse.Namespace) -> int:
     lines = [f"made a signing key: {new_key()}"] if options.new_key else []
     done = export(root, options.model, options.to, signing_key(), stage_values(ProjectSettings()))
     lines += [
-        f"{done.title} ({done.artifact}) is in {options.to}: {done.files} files, signed by key {done.key}",
+        f"{done.title} ({done.artifact}) is in {options.to}: {counted(done.files, 'file')}, signed by key {done.key}",
         f"Check it anywhere: stemma verify-export {options.to} --key PUBLIC_KEY",
     ]
     return print_page("\n".join(lines))

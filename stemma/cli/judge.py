@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from stemma.cli.page import Commands, print_page
 from stemma.errors import DataError, SettingsError, WorkspaceError
 from stemma.lineage.git import find_project
+from stemma.records.counting import counted
 
 if TYPE_CHECKING:
     from flows.settings import ProjectSettings
@@ -168,7 +169,7 @@ def _revise(options: argparse.Namespace) -> int:
         revised = revise(bench.constitution, writer, answers, bench.cache, bench.progress)
         report = write_demonstrations(options.file, revised, {"constitution": bench.told(), "model": writer.origin})
     return print_page(
-        f"{len(revised.revisions)} of {len(answers)} answers are revised in {options.file}; {report} says how. "
+        f"{len(revised.revisions)} of {counted(len(answers), 'answer')} revised in {options.file}; {report} says how. "
         f"Take them in: --set 'data.files=[…, {options.file}]'"
     )
 

@@ -7,6 +7,7 @@ from typing import Literal, TypeVar, get_args
 from stemma.evaluation.intervals import Interval
 from stemma.records import answer_examples
 from stemma.records.answer_examples import ANSWERS, AnswerExamples
+from stemma.records.counting import counted
 from stemma.records.json_file import write_json
 from stemma.records.types import Record
 
@@ -82,9 +83,10 @@ def markdown(report: Report, answers: AnswerExamples) -> str:
     lines = [
         f"# {name} against SFT",
         "",
-        f"{report.prompts} prompts of split `{report.split}`, scored by "
+        f"{counted(report.prompts, 'prompt')} of split `{report.split}`, scored by "
         + ("the gold rule." if report.judge == "gold" else "the judge's reward model.")
-        + f" Sampled: {report.samples} answers a prompt at temperature 1; greedy: one. Brackets: 95 % intervals.",
+        + f" Sampled: {counted(report.samples, 'answer')} a prompt at temperature 1; greedy: one."
+        + " Brackets: 95 % intervals.",
     ]
     for mode in _ordered(row.mode for row in report.rows):
         lines += ["", f"| {mode} | SFT | {name} |", "|---|---|---|"]

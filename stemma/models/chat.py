@@ -11,6 +11,7 @@ from transformers import PreTrainedTokenizerBase
 
 from stemma.errors import DataError
 from stemma.models.spoken import Spoken
+from stemma.records.counting import counted
 from stemma.records.types import Conversation
 
 Ids = list[int]
@@ -85,7 +86,8 @@ def check_fits(prompt_lengths: Sequence[int], context: int, max_new_tokens: int,
         return
     length, index = max(too_long)
     raise DataError(
-        f"{len(too_long)} of {len(prompt_lengths)} prompts do not fit the model's context of {context} tokens with "
+        f"{len(too_long)} of {counted(len(prompt_lengths), 'prompt')} {'does' if len(too_long) == 1 else 'do'} not fit "
+        f"the model's context of {context} tokens with "
         f"{max_new_tokens} tokens kept for the answer. The longest is {ids[-index]}: {length} tokens, so it may have "
         f"{max(context - max_new_tokens, 0)}. Shorten or remove these prompts, lower max_new_tokens, "
         "or take a base model with a longer context."

@@ -11,6 +11,7 @@ import transformers
 from transformers import CONFIG_MAPPING
 
 from stemma.errors import ArtifactError, StemmaError
+from stemma.stage.out_of_memory import is_out_of_memory
 
 CONFIG = "config.json"
 SENTENCE_PIECE = "tokenizer.model"
@@ -76,7 +77,7 @@ def translate_load_errors(name: str) -> Iterator[None]:
             "model."
         ) from error
     except Exception as error:  # the libraries raise errors of every kind for files that are not as they expect
-        if isinstance(error, StemmaError | MemoryError) or "memory" in str(error):  # told elsewhere, for all stages
+        if isinstance(error, StemmaError) or is_out_of_memory(error):  # told elsewhere, for all stages
             raise
         reason = next((text for mark, text in REPLACEMENTS.items() if mark in str(error)), _first_line(error))
         raise ArtifactError(

@@ -101,6 +101,11 @@ class Example(Record):
         most = max(balance.values(), default=0)
         return [text for text, won in balance.items() if won == most and most > 0]
 
+    def is_finished(self, text: str) -> bool:
+        """Whether an answer came to its end; one that the row has both finished and cut did."""
+        ends = [answer.finished for answer in self.answers if answer.text == text]
+        return any(ends) or not ends
+
 
 def preferred(
     form: str,

@@ -17,13 +17,13 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
     - A prompt that several rows have is one prompt, in the slice that the first of them names. Each of its comparisons
       is kept, one for each verdict.
     - An answer to imitate, chosen ones included, is a demonstration and part of the pre-training corpus if its prompt
-      is in the train split. Several rows with the same prompt and answer give one.
+      is in the train split. Several rows with the same prompt and answer give one, which is finished if any of them is.
     - A text is part of the pre-training corpus.
     """
     prompts: dict[str, Prompt] = {}
     comparisons: list[Comparison] = []
     # Dictionaries, because they keep the rows' order and drop repetitions.
-    demonstrations: dict[Demonstration, None] = {}
+    finished: dict[tuple[Conversation, str], bool] = {}
     corpus: dict[Document, None] = {}
     for example in examples:
         if example.text is not None:
@@ -34,10 +34,12 @@ def make_dataset(examples: Iterable[Example], shares: Mapping[Split, float]) -> 
         prompt = prompts.setdefault(prompt.id, prompt)
         comparisons += comparisons_of(example, prompt)
         for answer in example.imitated() if prompt.split == "train" else ():
-            finished = all(other.finished for other in example.answers if other.text == answer)
-            demonstrations[Demonstration(prompt=prompt.messages, completion=answer, finished=finished)] = None
-            if finished:  # a document closes the turn
+            finished[prompt.messages, answer] = finished.get((prompt.messages, answer)) or example.is_finished(answer)
+            if example.is_finished(answer):  # a document closes the turn
                 corpus[_document(prompt.messages, answer)] = None
+    demonstrations = (
+        Demonstration(prompt=messages, completion=answer, finished=end) for (messages, answer), end in finished.items()
+    )
     return Dataset(tuple(corpus), tuple(demonstrations), tuple(prompts.values()), tuple(comparisons))
 
 

@@ -15,6 +15,7 @@ WORDS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
     "std::bad_alloc",
+    ": Cannot allocate memory",
 )
 """How errors of no class of their own say so: torch has one for a GPU's memory, and none for the machine's."""
 

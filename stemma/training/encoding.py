@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from stemma.errors import DataError
 from stemma.models.chat import Ids, encode_answers, encode_prompts
+from stemma.records.counting import counted
 from stemma.records.types import Comparison, Conversation, Demonstration
 
 Turns = Literal["all", "last"]
@@ -55,10 +56,11 @@ def encode_demonstrations(
     A completion that is not finished has no end to learn.
     Raises DataError where a row is longer than the context.
     """
-    encoded = zip(demonstrations, encode_turns(tokenizer, demonstrations, turns), strict=True)
-    rows = [(demonstration.completion, *row) for demonstration, turn_list in encoded for row in _rows(turn_list)]
-    _check_lengths([len(ids) for _, ids, _ in rows], context, [name for name, _, _ in rows], "demonstrations")
-    return {"input_ids": [ids for _, ids, _ in rows], "labels": [labels for _, _, labels in rows]}
+    rows = [list(_rows(turns_of_one)) for turns_of_one in encode_turns(tokenizer, demonstrations, turns)]
+    lengths = [max(len(ids) for ids, _ in rows_of_one) for rows_of_one in rows]
+    _check_lengths(lengths, context, [row.completion for row in demonstrations], "demonstration")
+    every = [*chain(*rows)]
+    return {"input_ids": [ids for ids, _ in every], "labels": [labels for _, labels in every]}
 
 
 def encode_turns(
@@ -110,7 +112,7 @@ def encode_pairs(tokenizer: PreTrainedTokenizerBase, comparisons: Sequence[Compa
         tokenizer, [row.rejected for row in comparisons], [row.rejected_finished for row in comparisons]
     )
     lengths = [len(p) + max(len(c), len(r)) for p, c, r in zip(prompts, chosen, rejected, strict=True)]
-    _check_lengths(lengths, context, [f"prompt {row.prompt_id}" for row in comparisons], "comparisons")
+    _check_lengths(lengths, context, [f"prompt {row.prompt_id}" for row in comparisons], "comparison")
     return Pairs(prompts, chosen, rejected)
 
 
@@ -120,7 +122,7 @@ def _check_lengths(lengths: Sequence[int], context: int, names: Sequence[str], w
         longest = max(range(len(lengths)), key=lengths.__getitem__)
         name = names[longest] if len(names[longest]) <= 80 else names[longest][:80] + "…"
         raise DataError(
-            f"{too_long} of {len(lengths)} {what} are longer than the model's context of {context} tokens; the longest "
-            f"({name}) has {lengths[longest]}. Shorten or remove them, raise base.context, or take a base model with a "
-            "longer context."
+            f"{too_long} of {counted(len(lengths), what)} {'is' if too_long == 1 else 'are'} longer than the model's "
+            f"context of {context} tokens; the longest ({name}) has {lengths[longest]}. Shorten or remove "
+            f"{'it' if too_long == 1 else 'them'}, raise base.context, or take a base model with a longer context."
         )

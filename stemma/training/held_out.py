@@ -59,12 +59,13 @@ def tell(measured: Mapping[Split, HeldOut], stage: Stage) -> None:
     """Say how well each split's pairs are told apart, beside length alone."""
     for split, (accuracy, length, _) in measured.items():
         stage.progress.say(
-            f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {accuracy.n} pairs "
+            f"{split}: prefers the chosen answer in {accuracy.estimate:.1%} of {counted(accuracy.n, 'pair')} "
             f"({accuracy.low:.1%} to {accuracy.high:.1%}); length alone: {length.estimate:.1%}"
         )
     for kind, accuracy in slice_accuracies(measured).items():
         stage.progress.say(
-            f"slice {kind}: {accuracy.estimate:.1%} of {accuracy.n} pairs ({accuracy.low:.1%} to {accuracy.high:.1%})"
+            f"slice {kind}: {accuracy.estimate:.1%} of {counted(accuracy.n, 'pair')} "
+            f"({accuracy.low:.1%} to {accuracy.high:.1%})"
         )
 
 

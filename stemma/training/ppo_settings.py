@@ -4,6 +4,7 @@ from pydantic import Field, model_validator
 
 from stemma.config import MachineConfig, Settings
 from stemma.errors import SettingsError
+from stemma.records.counting import counted
 from stemma.training.ppo_watch_settings import WatchSettings
 
 
@@ -88,6 +89,6 @@ def check_processes(settings: PpoSettings, machine: MachineConfig) -> None:
     rows = settings.rollouts // settings.minibatches
     if rows < machine.processes:
         raise SettingsError(
-            f"a minibatch of ppo has {rows} responses (ppo.rollouts over ppo.minibatches), fewer than "
+            f"a minibatch of ppo has {counted(rows, 'response')} (ppo.rollouts over ppo.minibatches), fewer than "
             f"machine.processes ({machine.processes}); sample more, or lower one of the others"
         )

@@ -12,6 +12,7 @@ from stemma.models.chat import encode_answers, encode_prompts
 from stemma.models.scalar import load_scalar_model
 from stemma.models.scoring import score_rows
 from stemma.models.tokenizer import load_tokenizer
+from stemma.records.counting import counted
 from stemma.records.json_file import read_json
 from stemma.records.jsonl import read_rows
 from stemma.records.types import Prompt
@@ -38,8 +39,8 @@ def tell_probes(probes: Mapping[str, Interval], stage: Stage) -> None:
     """Say how often the better of the constructed answers wins."""
     for kind, share in probes.items():
         stage.progress.say(
-            f"probe {kind}: the best answer scores above every worse one on {share.estimate:.1%} of {share.n} prompts "
-            f"({share.low:.1%} to {share.high:.1%})"
+            f"probe {kind}: the best answer scores above every worse one on {share.estimate:.1%} of "
+            f"{counted(share.n, 'prompt')} ({share.low:.1%} to {share.high:.1%})"
         )
 
 

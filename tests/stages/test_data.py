@@ -182,6 +182,27 @@ def test_too_many_rejects_stop_the_run_and_the_list_of_them_is_kept(
     assert read_rows(kept, Reject) == [Reject(file="rows.jsonl", line=2, field="text", reason="is empty")]
 
 
+UNKNOWN = {"text": ""}
+
+
+@pytest.mark.parametrize(
+    ("settings", "rows", "why"),
+    [
+        ({"test_share": 0.6}, [{"prompt": "question 4"}, UNKNOWN], "of 1 prompt none falls into the train split"),
+        ({}, [*({"prompt": f"q {n}"} for n in range(30)), UNKNOWN], "there is nothing to pre-train on"),
+    ],
+)
+def test_whatever_refuses_the_run_the_list_of_rejected_rows_is_kept(
+    settings: dict[str, Any], rows: list[dict[str, Any]], why: str, project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = project(data={"files": ["inputs/data/rows.jsonl"], "max_rejected_share": 1.0, **settings})
+    write_lines(folder / "inputs" / "data" / "rows.jsonl", rows)
+    told = fails(capsys)
+    assert why in told
+    kept = Path(told.strip().rpartition("All rejected rows: ")[2])
+    assert read_rows(kept, Reject) == [Reject(file="rows.jsonl", line=len(rows), field="text", reason="is empty")]
+
+
 def rows_of(asked: dict[int, str]) -> list[dict[str, Any]]:
     """Sixty pairs about numbers, some of them with another question."""
     return [{"prompt": asked.get(n, f"q {n}"), "chosen": "yes", "rejected": "no"} for n in range(60)]

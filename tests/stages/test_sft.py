@@ -140,7 +140,7 @@ def kept(stage: Stage) -> str:
 
 def test_a_demonstration_that_does_not_fit_is_named(tmp_path: Path) -> None:
     long = Demonstration(prompt=conversation("where ?"), completion="know " * 70)
-    with pytest.raises(DataError, match="1 of 1 demonstrations are longer than the model's context of 64 tokens"):
+    with pytest.raises(DataError, match="1 of 1 demonstration is longer than the model's context of 64 tokens"):
         train_sft(CONFIG, stage_with(tmp_path, [long]))
 
 

@@ -22,17 +22,13 @@ def batch_of(name: str, examples: Iterable[Example], guidelines: str, overlap: i
             prompt_id = prompt_digest(example.prompt)[:ID_LENGTH]
             item = NewItem(
                 prompt_id, example.prompt, texts, _gold(example, texts), origin=example.origin,
-                finished=tuple(_is_finished(example, text) for text in texts),
+                finished=tuple(example.is_finished(text) for text in texts),
             )  # fmt: skip
             items.setdefault((prompt_id, texts), item)
     if not items:
         raise DataError("no row of the files has two answers to compare, so there is nothing to label")
     form: Form = "pair" if all(len(item.answers) == 2 for item in items.values()) else "rank"
     return NewBatch(name, tuple(items.values()), guidelines, form, overlap, source={"files": ", ".join(files)})
-
-
-def _is_finished(example: Example, text: str) -> bool:
-    return all(answer.finished for answer in example.answers if answer.text == text)
 
 
 def _gold(example: Example, texts: tuple[str, ...]) -> int | None:

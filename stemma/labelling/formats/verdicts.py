@@ -70,7 +70,8 @@ def _subject(verdict: Verdict) -> str:
     origin = verdict.origin or {}
     if "ranking" in origin:
         return json.dumps([origin.get("batch"), origin.get("item"), origin.get("row")], sort_keys=True)
-    return json.dumps(sorted((verdict.first, verdict.second)))
+    answers = ((verdict.first, verdict.first_finished), (verdict.second, verdict.second_finished))
+    return json.dumps(sorted(answers))
 
 
 def _example(prompt: Conversation, verdicts: list[Verdict]) -> Example:

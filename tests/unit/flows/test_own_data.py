@@ -130,3 +130,12 @@ def test_rows_whose_field_judges_the_answer_are_listed_with_their_place(check: A
     assert status == 1
     assert lines[1].startswith(f"  {file}:1  label  may say how good an answer is, so the row is not taken without it:")
     assert lines[2].startswith(f"  {file}:2  label  ")
+
+
+def test_rejected_rows_are_listed_whatever_else_refuses_the_run(check: Any, tmp_path: Path) -> None:
+    file = tmp_path / "texts.jsonl"
+    file.write_text('{"prompt": "question 4"}\n{"text": ""}\n')
+    status, lines = check(str(file), "--set", "data.test_share=0.6")
+    assert status == 1
+    assert lines[1] == f"  {file}:2  text  is empty"
+    assert lines[-1].startswith("A run would be refused: of 1 prompt none falls into the train split")

@@ -115,7 +115,7 @@ def test_revise_writes_demonstrations(project: Path, capsys: pytest.CaptureFixtu
     write_rows(project / "artifacts" / "sample" / "responses.jsonl", answers)
     with chat_server(lambda body, _: completion("fine" if "critique" in str(body) else "weak")) as server:
         assert main(["judge", "revise", "better.jsonl", "--most", "2", *judge(server.url)]) == 0
-    assert "2 of 2 answers are revised in better.jsonl" in capsys.readouterr().out
+    assert "2 of 2 answers revised in better.jsonl" in capsys.readouterr().out
     assert len((project / "better.jsonl").read_text().splitlines()) == 2
     report = json.loads((project / "better.report.json").read_text())
     assert report["constitution"]["name"] == "helpful-honest-harmless"

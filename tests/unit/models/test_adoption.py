@@ -201,12 +201,28 @@ def test_a_tokenizer_that_needs_a_missing_package_is_told_with_the_package(tmp_p
         ),
         (ValueError("pass `trust_remote_code=True` to run it"), "can load: the model needs Python code from its own"),
         (RuntimeError("size mismatch for wte"), "can load: size mismatch for wte. Take another model."),
+        (KeyError("model.memory_gate.weight"), "can load: 'model.memory_gate.weight'. Take another model."),
     ],
 )
 def test_errors_of_the_libraries_become_one_message_without_their_advice(error: Exception, told: str) -> None:
     with pytest.raises(ArtifactError, match=told) as caught, translate_load_errors("a model"):
         raise error
     assert "trust_remote_code" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("unable to mmap 988097824 bytes from file <model.safetensors>: Cannot allocate memory (12)"),
+        OSError(12, "Cannot allocate memory"),
+    ],
+)
+def test_a_model_that_the_memory_does_not_hold_is_no_fault_of_the_model(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, translate_load_errors("a model"):
+        raise error
+    assert caught.value is error
 
 
 def test_the_fetched_generation_config_is_replaced_whole(tmp_path: Path) -> None:

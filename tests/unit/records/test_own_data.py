@@ -1,10 +1,11 @@
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stemma.records.dataset import Dataset
-from stemma.records.example import Example, preferred
+from stemma.records.example import Answer, Example, Opinion, preferred
 from stemma.records.own_data import make_dataset
 from stemma.records.types import Comparison, Demonstration, Document, Message, Split
 
@@ -49,6 +50,24 @@ def test_a_repeated_prompt_is_one_prompt_with_all_its_comparisons() -> None:
     data = make_dataset([pair("q"), pair("q", rejected="worse"), pair("q", "good", "worst")], ALL_TRAIN)
     assert len(data.prompts) == len(data.demonstrations) == len(data.corpus) == 1
     assert [comparison.rejected for comparison in data.comparisons] == ["bad", "worse", "worst"]
+
+
+@pytest.mark.parametrize("ends", [(True, False), (False, True), (False, False)])
+def test_an_answer_once_finished_and_once_cut_is_one_demonstration_the_finished_one(ends: tuple[bool, bool]) -> None:
+    rows = [
+        preferred("prompt+chosen+rejected", HI, "hello", worse, finished=(end, True))
+        for worse, end in zip(("bad", "worse"), ends, strict=True)
+    ]
+    data = make_dataset(rows, ALL_TRAIN)
+    assert data.demonstrations == (Demonstration(prompt=HI, completion="hello", finished=any(ends)),)
+    assert data.corpus == (Document(messages=(*HI, HELLO)),) * any(ends)
+    assert [comparison.chosen_finished for comparison in data.comparisons] == list(ends)
+
+
+def test_a_row_that_has_an_answer_finished_and_cut_imitates_the_finished_one() -> None:
+    answers = (Answer(text="hello", finished=False), Answer(text="hello"), Answer(text="bad"))
+    row = Example(form="ranking", prompt=HI, answers=answers, opinions=(Opinion(ranking=((0, 1), (2,))),))
+    assert make_dataset([row], ALL_TRAIN).demonstrations == (Demonstration(prompt=HI, completion="hello"),)
 
 
 @given(st.lists(st.text(min_size=1), unique=True))

@@ -59,19 +59,27 @@ def test_special_tokens_in_what_was_said_are_learned_as_text() -> None:
     assert (learned(TOKENIZER, columns), ends) == ([["say <|end|> .<|end|>", "kolm .<|end|>"]], 2)
 
 
-def test_a_turn_that_the_template_writes_otherwise_later_is_learned_as_it_is_sampled() -> None:
+@pytest.fixture
+def forgetful() -> PreTrainedTokenizerBase:
+    """A tokenizer whose template leaves the reasoning out of earlier turns."""
     tokenizer = tiny_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE.replace(
         "{{ message.content }}{{ eos_token }}",
         "{{ message.content if loop.last else message.content.split('</think>')[-1] }}{{ eos_token }}",
     )
+    return tokenizer
+
+
+def test_a_turn_that_the_template_writes_otherwise_later_is_learned_as_it_is_sampled(
+    forgetful: PreTrainedTokenizerBase,
+) -> None:
     row = several_turns("who ?</think>ruda .", "kolm .", "why ?</think>tarn .")
-    columns = encode_demonstrations(tokenizer, [row], context=640)
-    assert learned(tokenizer, columns) == [
+    columns = encode_demonstrations(forgetful, [row], context=640)
+    assert learned(forgetful, columns) == [
         ["who ?</think>ruda .<|end|>"],
         ["kolm .<|end|>", "why ?</think>tarn .<|end|>"],
     ]
-    prefix = encode_prompts(tokenizer, [row.prompt])[0]
+    prefix = encode_prompts(forgetful, [row.prompt])[0]
     assert columns["input_ids"][1][: len(prefix)] == prefix
 
 
@@ -85,8 +93,15 @@ def test_a_pair_is_one_prompt_with_two_answers() -> None:
 
 def test_a_row_that_does_not_fit_is_named_and_never_cut() -> None:
     with pytest.raises(
-        DataError, match=r"1 of 1 demonstrations are longer .* 8 tokens; the longest \(i do not know .\) has"
+        DataError, match=r"1 of 1 demonstration is longer .* 8 tokens; the longest \(i do not know .\) has .* remove it"
     ):
         encode_demonstrations(TOKENIZER, [ROW], context=8)
     with pytest.raises(DataError, match=r"24 of 24 comparisons are longer .* \(prompt train-dari\) has 15"):
         encode_pairs(TOKENIZER, tiny_comparisons(), context=8)
+
+
+def test_a_demonstration_that_makes_several_rows_is_counted_once(forgetful: PreTrainedTokenizerBase) -> None:
+    row = several_turns("who ?</think>ruda .", "kolm .")
+    assert len(encode_demonstrations(forgetful, [row], context=640)["input_ids"]) == 2
+    with pytest.raises(DataError, match=r"^2 of 2 demonstrations are longer .* remove them"):
+        encode_demonstrations(forgetful, [row, row], context=8)

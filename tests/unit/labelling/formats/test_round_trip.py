@@ -73,6 +73,9 @@ def test_a_cut_answer_stays_cut_through_export_and_import() -> None:
     for again in (compared([comparison]), examples_of([verdict], {prompt.id: prompt.messages})):
         assert [answer.finished for answer in again[0].answers] == [True, False]
         assert read(export(again, FORMS["chosen+rejected"]).rows[0]).answers == again[0].answers
+    whole = verdict.model_copy(update={"second_finished": True, "annotator": "ben"})
+    both = examples_of([verdict, whole], {prompt.id: prompt.messages})
+    assert [example.answers[1].finished for example in both] == [False, True]
     assert export([example], FORMS["alpaca-pairs"]).left_out == {"answer's finished": 1}
     with pytest.raises(RowFault, match="must be true or false"):
         read({**row, "chosen_finished": "no"})
