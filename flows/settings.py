@@ -35,7 +35,8 @@ class FlowMachineConfig(MachineConfig):
     """The machine section before the run has looked at the hardware."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"  # type: ignore[assignment]
-    """Where the models live; auto takes a GPU where there is one, and what it took is recorded."""
+    """Where the models live; auto takes a GPU where there is one, and what it took is recorded. The device in
+    params.yaml is for plain `dvc repro` alone: it is part of every stage key, so it is never auto there."""
 
 
 class RegistryConfig(Settings):

@@ -67,13 +67,14 @@ def form_schema(root: Path, flow: Flow[Any, Any], settings: ProjectSettings) -> 
     schema["definitions"]["OtherSettings"] = _group(rest)
     titles = f"{', '.join(TITLES[name] for name in rest)}."
     folded = _section({"$ref": "#/definitions/OtherSettings", "description": titles}, FOLDED_TITLE, closed=True)
-    definition["properties"] = _placed({**{name: shown[name] for name in first}, FOLDED: folded})
+    definition["properties"] = {**{name: shown[name] for name in first}, FOLDED: folded}
     definition["patternProperties"] = {f"^{name}$": section for name, section in rest.items()}
     schema["properties"]["settings"]["default"] = form_values(flow, settings)["settings"]
     schema[PARAMS] = values
     _begin_with(schema, fields, values)
     _offer_profiles(schema, profiles(root))
     _name_in_words(schema)
+    _keep_order(schema)
     return schema
 
 
@@ -110,14 +111,9 @@ def _group(sections: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "title": "set here",
-        "properties": _placed(sections),
+        "properties": dict(sections),
         "additionalProperties": False,
     }
-
-
-def _placed(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields that the form shows in this order."""
-    return {name: {**field, "position": position} for position, (name, field) in enumerate(fields.items())}
 
 
 def _begin_with(schema: Mapping[str, Any], fields: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -140,3 +136,10 @@ def _name_in_words(schema: Mapping[str, Any]) -> None:
         if definition.get("title") == name:
             words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", re.sub(r"(Config|Settings)$", "", name))
             definition["title"] = words.capitalize() or name
+
+
+def _keep_order(schema: Mapping[str, Any]) -> None:
+    """Number the fields of every group: PostgreSQL keeps a schema as JSONB, which sorts its keys."""
+    for definition in schema["definitions"].values():
+        for position, field in enumerate(definition.get("properties", {}).values()):
+            field["position"] = position

@@ -143,7 +143,7 @@ def _label_page(root: Path, wanted: Wanted) -> Service:
 def _worker(root: Path, pool: str) -> Service:
     # A name of its own for each clone, the same after a restart.
     name = f"{socket.gethostname()}-{hashlib.sha256(str(root).encode()).hexdigest()[:6]}-{pool}"
-    command = [_program("prefect"), "worker", "start", "--pool", pool, "--type", "process", "--name", name]
+    command = [sys.executable, "-m", "flows.service.worker", "--pool", pool, "--name", name]
     if pool == TRAINING:
         command += ["--limit", str(runs_at_once())]
     log = _log(root, f"worker-{pool}")

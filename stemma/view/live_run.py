@@ -26,6 +26,7 @@ from stemma.view.answers import log_answers
 from stemma.view.facts import NOTE, Facts
 from stemma.view.labelling_facts import labelling_facts
 from stemma.view.logged_models import PARENT
+from stemma.view.makers import name_maker, show_stages
 from stemma.view.origin import really_used
 from stemma.view.registry import LOCK, ShownModel
 from stemma.view.run_page import SETTINGS
@@ -189,12 +190,14 @@ class MlflowView:
 
     @_tolerant
     def register(self, model: str, version: Version, defaults: Values) -> None:
-        """Show a registered version; the parent run gets all that is on record of the run.
+        """Show a registered version; the parent run gets all that is on record of the run, which is named as a maker.
 
         MLflow counts by itself: where it would give another number, the version waits for `stemma reconcile`.
         """
         with lock(self.root / LOCK), closing(Index(self.root)) as index, Store(self.root) as store:
-            self._show_record(Facts(self.root, index, store, defaults), index.run(version.commit))
+            known, run = Facts(self.root, index, store, defaults), index.run(version.commit)
+            self._show_record(known, run)
+            name_maker(self._store, known, run)
             facts = model_facts(self.root, index, store, model, defaults)
             if not ShownModel(self._store, facts).show(version.number, self._child):
                 self.warn(f"MLflow has no room for {model}/{version.number} yet; `stemma reconcile` makes it")
@@ -231,12 +234,11 @@ class MlflowView:
                     self._store.client.set_terminated(run.info.run_id, "KILLED")
 
     def _show_record(self, facts: Facts, run: Run) -> None:
-        """Give the parent run what reconcile would give it, and the child runs the run's tags."""
+        """Give the parent run what reconcile would give it, and the child runs their tags."""
         found = self._store.client.get_run(self.parent)
         for difference in parent_differences(self._store, run.name, found, facts, run, {}):
             difference.settle()
-        for child in self.children.values():
-            self._store.set_tags(child, facts.run_tags(run))
+        show_stages(self._store, facts, run, self.children)
 
     def _log(self, run: str, name: str, log: str) -> None:
         if log:

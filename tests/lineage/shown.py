@@ -1,7 +1,7 @@
 """A project whose made-up runs were shown in MLflow as flows show theirs: two runs of a policy, both registered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from flows.settings import ProjectSettings, stage_values
@@ -48,10 +48,13 @@ def shown_project(path: Path) -> FamilyProject:
     return project
 
 
-def add_run(project: FamilyProject, name: str, kl_coef: float) -> list[str]:
-    """A run: recorded, registered, and shown; returns what the view had to say."""
+def add_run(project: FamilyProject, name: str, kl_coef: float, ran: Sequence[str] = ()) -> list[str]:
+    """A run: recorded, registered, and shown; returns what the view had to say.
+
+    `ran` are the stages that it ran itself; by default those whose artifact no run on record made.
+    """
     stages = _stages(project, name, kl_coef)
-    ran = [made.stage for made in stages if maker_of(list_runs(project.path), made.stage, made.artifact) is None]
+    ran = ran or [made.stage for made in stages if maker_of(list_runs(project.path), made.stage, made.artifact) is None]
     said: list[str] = []
     view = MlflowView(project.path, said.append)
     head = project.git.run("rev-parse", "HEAD")

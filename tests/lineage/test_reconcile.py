@@ -21,6 +21,7 @@ from stemma.view.origin import really_used
 from stemma.view.reconcile import Report, follow, reconcile
 from stemma.view.store import LONGEST_SETTING, LONGEST_TAG, MlflowStore
 from tests.family import FamilyProject
+from tests.lineage import shown
 from tests.lineage.mlflow_dump import dump
 from tests.lineage.shown import CURVE, DEFAULTS, add_run, shown_project, taint_labels
 
@@ -69,6 +70,27 @@ def run_id(root: Path, name: str, stage: str = "") -> str:
 
 def test_what_a_flow_showed_is_what_is_on_record(made: FamilyProject) -> None:
     assert mend(made.path) == Report()
+
+
+def test_a_run_that_ends_later_is_named_where_another_took_its_artifacts(tmp_path: Path) -> None:
+    """Two runs at once: the second restores what the first made, and is on record before it."""
+    project = FamilyProject(tmp_path / "project")
+    add_run(project, "quick", 0.1, ran=("ppo", "eval_ppo"))
+    assert client_of(project.path).get_run(run_id(project.path, "quick", "label")).data.tags["stemma.made_by"] == ""
+    add_run(project, "slow", 0.2)
+    label = client_of(project.path).get_run(run_id(project.path, "quick", "label")).data.tags
+    assert label["stemma.made_by"] == "slow"
+    assert label["stemma.made_by_run_id"] == run_id(project.path, "slow", "label")
+    assert mend(project.path) == Report()
+
+
+def test_a_run_that_ended_while_another_was_at_work_is_named_as_maker(tmp_path: Path) -> None:
+    project = FamilyProject(tmp_path / "project")
+    add_run(project, "quick", 0.1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shown, "list_runs", lambda _: [])  # as it was when the second run began
+        add_run(project, "slow", 0.2, ran=("ppo", "eval_ppo"))
+    assert mend(project.path) == Report()
 
 
 def test_a_deleted_database_is_brought_back_whole(

@@ -11,11 +11,11 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Completed, Running
 
 from flows.events import event, send
-from flows.service.automations import HEARTBEAT
+from flows.service.automations import HEARTBEAT, MISSED_BEATS
 from flows.service.silent import crash_silent_runs
 
 NAME = "falls-silent"
-BEAT = 3.0
+BEAT = 1.0
 
 
 @flow(name=NAME)
@@ -58,10 +58,10 @@ def test_a_run_of_which_nothing_comes_is_called_crashed(client: SyncPrefectClien
     over = threading.Event()
     while not all(beats(client, at_work[name]) for name in ("dead", "alive")):
         assert not over.wait(0.5)
-    over.wait(3 * BEAT)  # both are silent now, as after an outage
+    over.wait(MISSED_BEATS * BEAT)  # both are silent now, as after an outage
 
     def go_on_beating() -> None:
-        while not over.wait(BEAT / 6):
+        while not over.wait(BEAT / 2):
             beat(client, at_work["alive"])
 
     heart = threading.Thread(target=go_on_beating)

@@ -2,16 +2,13 @@
 
 import json
 import re
-import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import sync_playwright
 
 from flows.events import DATA_CHANGED, VERDICTS_ARRIVED, prefect_of
 from flows.people.label_events import announce
@@ -20,11 +17,10 @@ from stemma.config import write_yaml
 from stemma.labelling.store.store import LabelStore, open_store
 from stemma.lineage.history import Move, moves_of
 from tests.labelling import batch, person, say
-from tests.labelling_web.conftest import FLAGS
 from tests.project import Project
 from tests.stack.listener import Listener
 from tests.stack.mailbox import Mailbox
-from tests.stack.prefect_ui import PrefectUi
+from tests.stack.prefect_ui import prefect_ui
 from tests.stack.stack import ENDED, Stack
 from tests.stack.waiting import until
 
@@ -118,22 +114,21 @@ def service(stack: Stack) -> Iterator[Service]:
     made.store.close_connections()
 
 
-@contextmanager
-def browser_at(stack: Stack) -> Iterator[PrefectUi]:
-    """Chromium at Prefect's UI; while it is open, nothing else here can run an event loop."""
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        yield PrefectUi(opened.new_page(viewport={"width": 1280, "height": 900}), stack.prefect_url)
-        opened.close()
-
-
 def test_a_flow_is_started_from_the_form(service: Service) -> None:
-    stack = service.stack
-    with browser_at(stack) as ui:
+    stack, other = service.stack, ("settings (Optional)", "All other settings (Optional)")
+    with prefect_ui(stack.prefect_url) as ui:
+        ui.open_form(service.id("rlhf"))
+        ui.picture("prefect-form-after")
+        print(f"the form of rlhf: {ui.height()} pixels, {ui.controls()} controls")
+        assert ui.height() < 5_000
         ui.open_form(service.id("dpo"))
         ui.fill("0.25", "settings (Optional)", "DPO (Optional)", "Beta (Optional)")
         ui.name("from-the-form")
         ui.picture("prefect-form")
+        ui.picture("prefect-form-folded", *other)
+        ui.open_section(*other)
+        ui.open_section(*other, "Labels from people (Optional)")
+        ui.fill("2", *other, "Labels from people (Optional)", "Overlap (Optional)")
         ui.submit()
         (asked,) = until(lambda: service.runs("dpo")[-1:], "the run that was asked for")
         stack.ended(asked["id"])
@@ -145,8 +140,10 @@ def test_a_flow_is_started_from_the_form(service: Service) -> None:
         ui.picture("prefect-result")
     assert asked["name"] == "from-the-form"
     assert asked["parameters"]["settings"]["dpo"]["beta"] == 0.25
+    assert asked["parameters"]["settings"]["other_settings"]["human"]["overlap"] == 2
     assert asked["tags"] == ["training"]
     page = service.page("result-from-the-form")
+    assert "Changed settings: `human.overlap` 1 → 2, `dpo.beta` 0.3 → 0.25\n" in page
     assert "| mean gold score |" in page
     assert "└── " in page
     assert f"[policy/1]({stack.mlflow_url}/#/models/policy/versions/1)" in page
@@ -245,7 +242,7 @@ def test_a_cron_run_tells_of_new_data_and_a_round_promotes(service: Service) -> 
 
 def test_a_rollback_is_started_from_the_form(service: Service) -> None:
     newest = service.moves()[-1].after
-    with browser_at(service.stack) as ui:
+    with prefect_ui(service.stack.prefect_url) as ui:
         ui.open_form(service.id("rollback"))
         ui.fill("it answers in riddles", "reason")
         ui.fill("Zoë", "who (Optional)")

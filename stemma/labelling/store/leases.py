@@ -3,18 +3,18 @@
 import secrets
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
 from stemma.labelling.store.queue import move
-from stemma.labelling.store.tables import assignments
+from stemma.labelling.store.tables import assignments, batches
 
 LEASE_SECONDS = 30 * 60
 
 
 def own_open(connection: Connection, batch_id: str, annotator_id: int) -> Row[tuple[int, str, float]] | None:
-    """What the annotator has on screen: item, request, and until when; what was undone last comes first."""
+    """What the annotator has on screen of an open batch: item, request, until when; what was undone comes first."""
     return connection.execute(_OWN_OPEN, {"batch": batch_id, "annotator": annotator_id}).first()
 
 
@@ -90,6 +90,7 @@ _OWN_OPEN = (
         assignments.c.annotator_id == bindparam("annotator"),
         assignments.c.batch_id == bindparam("batch"),
         assignments.c.state == "open",
+        exists().where(batches.c.id == assignments.c.batch_id, batches.c.state == "open"),
     )
     .order_by(assignments.c.claimed.desc(), assignments.c.item_id.desc())
     .limit(1)

@@ -19,6 +19,9 @@ from flows.service.form import OPEN, TITLES, form_schema, form_values
 from flows.settings import DpoSettings, ProjectSettings, RetrainSettings, RlhfSettings, load_settings, stage_values
 from stemma.config import read_yaml, write_yaml
 from stemma.errors import SettingsError
+from stemma.world.settings import WorldConfig
+from tasks.ppo import PpoConfig
+from tasks.sft import SftConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 FLOWS: list[Any] = [rlhf, rlaif, dpo, retrain]
@@ -60,6 +63,16 @@ def test_the_form_holds_the_methods_own_section_then_data_and_folds_the_rest_int
         **{name: TITLES[name] for name in settings}, "other_settings": "All other settings",
     }  # fmt: skip
     assert schema["properties"]["profile"]["enum"] == ["", "big"]
+
+
+def test_the_form_keeps_its_order_on_a_server_that_sorts_the_keys_of_a_schema(root: Path) -> None:
+    """PostgreSQL keeps it as JSONB, where a section's fields come by the length of their names."""
+    schema = form_schema(root, rlhf, load_settings(root, None, []))
+    for kind in (PpoConfig, SftConfig, WorldConfig):
+        fields = schema["definitions"][kind.__name__]["properties"]
+        by_length = sorted(fields, key=lambda name: (len(name), name))
+        assert by_length != list(kind.model_fields)
+        assert sorted(by_length, key=lambda name: fields[name]["position"]) == list(kind.model_fields)
 
 
 def test_no_title_is_the_name_of_a_class(root: Path) -> None:

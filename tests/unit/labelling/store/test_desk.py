@@ -43,6 +43,14 @@ def test_two_tabs_show_the_same_item_and_its_form_counts_once(store: LabelStore)
     assert store.desk.standing(ada, "b").given == 1
 
 
+def test_what_is_on_a_screen_goes_with_its_batch(store: LabelStore) -> None:
+    store.make_batch(batch(2))
+    ann = person(store, "ann")
+    shown_to(store, ann)
+    store.close("b", "eve", "enough", partial=True)
+    assert store.desk.next_item(ann, "b") is None
+
+
 def test_a_retry_of_the_verdict_that_closed_the_batch_is_known_and_another_is_too_late(store: LabelStore) -> None:
     store.make_batch(batch(1))
     ada, ben = person(store, "ada"), person(store, "ben")
