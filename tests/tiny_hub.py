@@ -15,6 +15,7 @@ REPOSITORY = "tiny/llama"
 class _Hub(BaseHTTPRequestHandler):
     files: Path
     asked: list[str]
+    lost: str
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
@@ -33,6 +34,9 @@ class _Hub(BaseHTTPRequestHandler):
         if path == tree:
             self._send(json.dumps(self._tree()).encode(), with_body)
         elif path.startswith(prefix) and (self.files / path.removeprefix(prefix)).is_file():
+            if with_body and self.lost and path.endswith(self.lost):
+                self.close_connection = True  # and says nothing
+                return
             self._send((self.files / path.removeprefix(prefix)).read_bytes(), with_body)
         else:
             self.send_response(404)
@@ -67,10 +71,13 @@ def _etag(body: bytes) -> str:
 
 
 @contextmanager
-def tiny_hub(files: Path) -> Iterator[tuple[str, list[str]]]:
-    """Serve a folder's files as the repository; yields the address, and the paths asked for so far."""
+def tiny_hub(files: Path, lost: str = "") -> Iterator[tuple[str, list[str]]]:
+    """Serve a folder's files as the repository; yields the address, and the paths asked for so far.
+
+    The connection ends without an answer where a file is asked for whose name ends with `lost`.
+    """
     asked: list[str] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"files": files, "asked": asked}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Hub", (_Hub,), {"files": files, "asked": asked, "lost": lost}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", asked

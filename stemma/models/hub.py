@@ -5,7 +5,9 @@ import json
 from fnmatch import fnmatch
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.file_download import repo_folder_name
 
 from stemma.errors import ArtifactError, ServiceError, SettingsError
 from stemma.stage.manifest import file_sha256
@@ -48,11 +50,36 @@ def fetch(repository: str, revision: str, endpoint: str | None = None, weights: 
                 endpoint=endpoint,
             )
         )
-    except (OSError, ValueError) as error:
+    except HfHubHTTPError as error:
+        if error.response.status_code >= 500:
+            raise _unreachable(repository, revision, error) from error
         raise ServiceError(
-            f"{repository} at commit {revision} cannot be fetched from the Hub: {str(error).strip().splitlines()[0]} "
+            f"{repository} at commit {revision} cannot be fetched from the Hub: {_first_line(error)} "
             "Check base.model and base.revision; a gated model needs your token in HF_TOKEN."
         ) from error
+    except Exception as error:  # the classes of a connection's errors are those of the Hub client's HTTP library
+        raise _unreachable(repository, revision, error) from error
+
+
+def _unreachable(repository: str, revision: str, error: Exception) -> ServiceError:
+    fetched = ", ".join(_fetched_before(repository, revision)) or "nothing"
+    return ServiceError(
+        f"the Hub cannot be reached for {repository} at commit {revision}: {_first_line(error)} Of it was fetched "
+        f"before: {fetched}. Run again when the Hub can be reached: finished stages and fetched files are used again. "
+        "To go on without the Hub, copy the whole repository to a folder and set base.source=folder."
+    )
+
+
+def _fetched_before(repository: str, revision: str) -> list[str]:
+    name = repo_folder_name(repo_id=repository, repo_type="model")
+    folder = Path(constants.HF_HUB_CACHE) / name / "snapshots" / revision
+    return sorted(path.name for path in folder.glob("*") if path.is_file())
+
+
+def _first_line(error: Exception) -> str:
+    """The first line of what the error says, with a full stop."""
+    line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return line if line.endswith(".") else f"{line}."
 
 
 def check_folder(folder: Path, revision: str) -> Path:

@@ -46,9 +46,27 @@ def test_what_was_fetched_once_needs_no_hub(repository: Path) -> None:
     assert fetch(REPOSITORY, COMMIT, "http://127.0.0.1:9") == first
 
 
+@pytest.mark.parametrize("lost", ["the Hub", "the connection"])
+def test_a_hub_that_is_gone_before_the_weights_are_fetched_is_told_with_what_is_there(
+    lost: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The data stage fetches the tokenizer, the base stage the weights."""
+    monkeypatch.setattr("time.sleep", lambda _: None)  # between the library's attempts
+    with tiny_hub(repository, lost=".safetensors") as (address, _):
+        fetch(REPOSITORY, COMMIT, address, weights=False)
+        with pytest.raises(ServiceError) as caught:
+            fetch(REPOSITORY, COMMIT, address if lost == "the connection" else "http://127.0.0.1:9")
+    told = str(caught.value)
+    assert told.startswith(f"the Hub cannot be reached for {REPOSITORY} at commit {COMMIT}: ")
+    assert "fetched before: config.json, tokenizer.json. " in told
+    assert "Run again when the Hub can be reached: finished stages and fetched files are used again" in told
+    assert "base.source=folder" in told
+    assert "HF_TOKEN" not in told
+
+
 @pytest.mark.parametrize(("name", "commit"), [("tiny/other", COMMIT), (REPOSITORY, "f" * 40)])
 def test_what_the_hub_does_not_have_is_told(repository: Path, name: str, commit: str) -> None:
-    with tiny_hub(repository) as (address, _), pytest.raises(ServiceError, match=f"{name} at commit {commit}"):
+    with tiny_hub(repository) as (address, _), pytest.raises(ServiceError, match=f"^{name} at commit {commit} cannot"):
         fetch(name, commit, address)
 
 
