@@ -1,14 +1,16 @@
 """What the pages look like to everybody: assistive technology, all writings, and texts that mean harm."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Page, expect
 
-from stemma.labelling.store.batch import NewBatch
+from stemma.labelling.store.batch import Form, NewBatch
 from stemma.labelling.store.shown import Answer
-from tests.labelling import batch, person, say
+from tests.labelling import batch, item, person, say
 from tests.labelling_web.conftest import Site
 from tests.labelling_web.pressing import press
 from tests.labelling_web.showcase import pair_batch, rank_batch
@@ -68,6 +70,18 @@ def test_texts_that_mean_harm_are_only_texts(site: Site, desk: Page) -> None:
     assert desk.evaluate("window.hacked") is None
     assert all(url.startswith(site.url) for url in asked)
     assert faults == [], "nothing that the content security policy had to stop"
+
+
+@pytest.mark.parametrize("form", ["pair", "rank"])
+def test_an_answer_that_was_cut_is_marked(form: Form, site: Site, desk: Page) -> None:
+    site.store.make_batch(replace(batch(items=(replace(item(0), finished=(True, False)),)), form=form))
+    desk.goto(site.link("ada"))
+    mark = desk.get_by_text("Cut off at the length limit")
+    expect(mark).to_have_count(1)
+    cut = desk.get_by_role("article").filter(has_text="answer 0/1")
+    expect(cut).to_contain_text("Cut off at the length limit")
+    expect(cut).to_have_accessible_description("Cut off at the length limit")
+    assert axe_findings(desk) == []
 
 
 def test_chinese_and_arabic_are_marked_and_turned(site: Site, desk: Page) -> None:

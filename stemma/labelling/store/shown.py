@@ -31,6 +31,8 @@ class Shown:
     prompt: Conversation
     answers: tuple[str, ...]
     """In the order shown."""
+    finished: tuple[bool, ...]
+    """Which of them, in that order, came to their end; the others were cut at a length limit."""
     order: tuple[int, ...]
     """Each one's index in the batch."""
 
@@ -73,6 +75,7 @@ def show(connection: Connection, item_id: int, name: str, request_id: str) -> Sh
     """Read an item as it is shown to an annotator."""
     row = connection.execute(_ITEM, {"item": item_id}).one()
     answers: Sequence[str] = row.content["answers"]
+    finished: Sequence[bool] = row.content.get("finished") or [True] * len(answers)
     order = shown_order(row.batch_id, row.position, name, len(answers))
     return Shown(
         request_id=request_id,
@@ -81,6 +84,7 @@ def show(connection: Connection, item_id: int, name: str, request_id: str) -> Sh
         form=row.form,
         prompt=tuple(Message(**message) for message in row.content["prompt"]),
         answers=tuple(answers[index] for index in order),
+        finished=tuple(finished[index] for index in order),
         order=tuple(order),
     )
 
