@@ -18,7 +18,8 @@ from stemma.lineage.exchange import Exchange
 from stemma.lineage.runs import FLOW_RUN, Run, list_runs
 from stemma.lineage.sharing import shared_through
 from stemma.lineage.start import Start, fetch_record, start_here, start_of_worker
-from stemma.lineage.workspace import DATA, Workspace, check_unused, pull_raw
+from stemma.lineage.user_files import DATA, input_names
+from stemma.lineage.workspace import Workspace, check_unused, pull_raw
 
 STAGES_OF = {"ppo": "rlhf", "dpo": "dpo"}
 """The flow whose stages of its own in dvc.yaml make a policy; a run's params.yaml names that flow only."""
@@ -136,5 +137,5 @@ def _again(begun: Begun, settings: FlowSettings, earlier: list[Run]) -> Beginnin
 def _with_inputs(root: Path, settings: FlowSettings) -> tuple[FlowSettings, list[Path]]:
     """The settings with the user's files as they will lie in the workspace, and the files to take in."""
     files = [(root / file).resolve() for file in settings.data.files]
-    data = settings.data.model_copy(update={"files": tuple(f"{DATA}/{file.name}" for file in files)})
+    data = settings.data.model_copy(update={"files": tuple(f"{DATA}/{name}" for name in input_names(files))})
     return settings.model_copy(update={"data": data}), files

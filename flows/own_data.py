@@ -8,6 +8,7 @@ from typing import Any
 
 from flows.settings import FlowSettings
 from stemma.errors import DataError
+from stemma.lineage.user_files import check_files, input_names
 from stemma.records.counting import counted
 from tasks.data import OwnData, fit_own_data, read_own_data
 from tasks.eval import FEWEST_PROMPTS
@@ -21,7 +22,8 @@ def check_own_data(settings: FlowSettings, files: Sequence[Path]) -> None:
     Raises StemmaError where the run would be refused.
     """
     if files:
-        own = read_own_data({file.name: file for file in files}, settings.data)
+        check_files(files)
+        own = read_own_data(dict(zip(input_names(files), files, strict=True)), settings.data)
         own = fit_own_data(own, settings.data, settings.base)
         own.check(settings.data)
         check_data_suits(settings, report_of(own))

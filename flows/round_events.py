@@ -12,7 +12,7 @@ from stemma.lineage.git import Git
 from stemma.lineage.rounds import FLOW
 from stemma.lineage.runs import list_runs
 from stemma.lineage.start import fetch_record, start_of_worker
-from stemma.lineage.workspace import DATA
+from stemma.lineage.user_files import DATA
 from stemma.records.counting import counted
 
 if TYPE_CHECKING:

@@ -25,9 +25,11 @@ Answer = Callable[[Body, int], Answered]
 """Answers a request's body; the number counts requests from 1."""
 
 
-def completion(text: str, logprobs: Mapping[str, float] | None = None, **more: Any) -> Answered:
+def completion(
+    text: str, logprobs: Mapping[str, float] | None = None, finish_reason: str = "stop", **more: Any
+) -> Answered:
     """A chat completion; `logprobs` are of the first token's alternatives."""
-    choice: Body = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    choice: Body = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
     if logprobs is not None:
         top = [{"token": token, "logprob": logprob} for token, logprob in logprobs.items()]
         choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}

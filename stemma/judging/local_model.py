@@ -13,7 +13,7 @@ from stemma.errors import SettingsError
 from stemma.judging.ai_settings import LocalConfig
 from stemma.judging.case import PROBABILITY_DIGITS
 from stemma.judging.intake import Told
-from stemma.judging.reply import VERDICT_LINE, Reply, UnreadableError, share_of_first
+from stemma.judging.reply import VERDICT_LINE, Reply, UnreadableError, WrittenText, share_of_first
 from stemma.judging.text_judge import Question
 from stemma.judging.weights import check_weights, weights_sha256
 from stemma.models.adapters import base_of
@@ -84,7 +84,7 @@ class LocalModel:
         in_batches([len(prompt) for prompt in prompts], self._config.batch_size, answer)
 
     def continue_all(
-        self, prompts: Sequence[Conversation], keep: Callable[[list[int], list[str | UnreadableError]], None]
+        self, prompts: Sequence[Conversation], keep: Callable[[list[int], list[WrittenText | UnreadableError]], None]
     ) -> None:
         """Write the likeliest text after each prompt, a batch after another."""
         model, tokenizer = load_judge_model(self._folder, self._machine)
@@ -99,8 +99,8 @@ class LocalModel:
         in_batches([len(row) for row in encoded], self._config.batch_size, write)
 
 
-def _written(text: str) -> str | UnreadableError:
-    return text.strip() or UnreadableError("it is empty")
+def _written(text: WrittenText) -> WrittenText | UnreadableError:
+    return text if text.text else UnreadableError("it is empty")
 
 
 def load_judge_model(folder: Path, machine: MachineConfig) -> Model:
@@ -137,8 +137,8 @@ class _Asking:
         reasons = [""] * len(prompts)
         if self._config.reasoning:
             reasons = [
-                _before_verdict(text)
-                for text in generate(self._model, self._tokenizer, prompts, self._config.max_tokens)
+                _before_verdict(written.text)
+                for written in generate(self._model, self._tokenizer, prompts, self._config.max_tokens)
             ]
             endings = encode_texts(self._tokenizer, [f"{reason}\n{VERDICT_LINE}" for reason in reasons])
             prompts = [prompt + ending for prompt, ending in zip(prompts, endings, strict=True)]
@@ -189,7 +189,7 @@ def next_token_chances(
 @torch.no_grad()
 def generate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Ids], max_tokens: int
-) -> list[str]:
+) -> list[WrittenText]:
     """The likeliest continuation of each prompt, token by token, to its end or `max_tokens`."""
     ids, mask = _padded_left(model, tokenizer, prompts)
     likeliest = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -200,7 +200,10 @@ def generate(
     )
     with own_generation_config_ignored(model):
         made = cast("Any", model).generate(input_ids=ids, attention_mask=mask, generation_config=likeliest)
-    return tokenizer.batch_decode(made[:, ids.shape[1] :], skip_special_tokens=True)
+    answers = made[:, ids.shape[1] :]
+    ended = (answers == tokenizer.eos_token_id).any(dim=1).tolist()
+    texts = tokenizer.batch_decode(answers, skip_special_tokens=True)
+    return [WrittenText(text.strip(), end) for text, end in zip(texts, ended, strict=True)]
 
 
 def _padded_left(

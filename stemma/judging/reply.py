@@ -4,13 +4,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 from stemma.judging.case import PROBABILITY_DIGITS
 from stemma.records.types import Origin
 
 VERDICT_LINE = "Verdict:"
 """What the last line of a reasoned answer begins with."""
+CUT_REASONS = ("length", "content_filter")
+"""The `finish_reason` of a completion that did not come to its end."""
 ABOVE_ZERO = 1e-3
 """As far as rounding may put a log-probability above 0."""
 
@@ -22,6 +24,14 @@ class UnreadableError(Exception):
         super().__init__(reason)
         self.said = said
         """What was said instead of a verdict, for people."""
+
+
+class WrittenText(NamedTuple):
+    """What a model wrote."""
+
+    text: str
+    finished: bool
+    """False if it was cut at the length limit, or by the server's filter."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +100,13 @@ def shown_model(name: str) -> str:
     return PurePosixPath(name).name if name.startswith("/") else name
 
 
-def read_text(body: Any) -> str:
-    """The words of a chat completion.
+def read_text(body: Any) -> WrittenText:
+    """The words of a chat completion, and whether they came to their end, which is so where the server does not say.
 
     Raises UnreadableError where it has none.
     """
-    return _text(_choice(body))
+    choice = _choice(body)
+    return WrittenText(_text(choice).strip(), choice.get("finish_reason") not in CUT_REASONS)
 
 
 def _choice(body: Any) -> Mapping[str, Any]:

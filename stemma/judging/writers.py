@@ -7,10 +7,10 @@ from stemma.errors import SettingsError
 from stemma.judging.ai_settings import AiJudgeConfig, EndpointConfig, LocalConfig
 from stemma.judging.chat_client import ChatClient, Spending
 from stemma.judging.concurrency import ask_many
-from stemma.judging.reply import UnreadableError, read_text
+from stemma.judging.reply import UnreadableError, WrittenText, read_text
 from stemma.records.types import Conversation, Origin
 
-Written = str | UnreadableError
+Written = WrittenText | UnreadableError
 NO_VERDICTS = ("", "")
 Keep = Callable[[Mapping[int, Written]], None]
 """Takes texts as they are written, by the place of their prompt."""
@@ -38,7 +38,7 @@ class EndpointWriter:
         async def work(client: ChatClient, item: tuple[int, Conversation]) -> None:
             place, messages = item
             try:
-                keep({place: (await client.answer(client.body(messages, self._seed), read_text)).strip()})
+                keep({place: await client.answer(client.body(messages, self._seed), read_text)})
             except UnreadableError as error:
                 keep({place: error})
 

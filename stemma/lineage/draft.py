@@ -9,7 +9,8 @@ from pathlib import Path
 from stemma.config import Values, write_yaml
 from stemma.lineage.git import Git
 from stemma.lineage.start import Start
-from stemma.lineage.workspace import WORKTREES_LOCK, check_files, make_worktree, take_in
+from stemma.lineage.user_files import check_files, take_in
+from stemma.lineage.workspace import WORKTREES_LOCK, make_worktree
 from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.locks import lock
 

@@ -8,17 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stemma.config import Values, write_yaml
-from stemma.errors import DataError, WorkspaceError
+from stemma.errors import WorkspaceError
 from stemma.lineage.dvc import default_remote, run_dvc, share_cache
 from stemma.lineage.git import Git
 from stemma.lineage.runs import Run
 from stemma.lineage.start import Start
 from stemma.lineage.tracked import INPUTS
+from stemma.lineage.user_files import check_files, take_in
 from stemma.stage.definition import PARAMS_FILE
 from stemma.stage.locks import lock, try_lock
 
-DATA = "inputs/data"
-"""The user's files, under a workspace."""
 LEAST_FREE_BYTES = 1 << 30
 WORKTREES_LOCK = ".stemma/worktrees.lock"
 """Held, under the project, while Git's list of worktrees changes."""
@@ -106,19 +105,6 @@ def _check_name(name: str) -> None:
         raise WorkspaceError(f"{name!r} cannot name a run; use letters, digits, '-', '_' and '.' between them")
 
 
-def check_files(files: Sequence[Path]) -> None:
-    """Raise DataError where the user's files are not there, or have one name."""
-    faults = [
-        f"  {file}: it is a folder; name each file in it" if file.is_dir() else f"  {file}: no such file"
-        for file in files
-        if not file.is_file()
-    ]
-    names = [file.name for file in files]
-    faults += [f"  {file}: another file has the same name" for file in files if names.count(file.name) > 1]
-    if faults:
-        raise DataError("\n".join(["data.files names files that cannot be taken in:", *faults]))
-
-
 def _create(root: Path, path: Path, start: Start, swept: tuple[str, ...]) -> Workspace:
     make_worktree(root, path, start)
     logs = root / ".stemma" / "logs" / path.name
@@ -146,15 +132,6 @@ def make_worktree(root: Path, path: Path, start: Start) -> None:
     if local.exists():
         shutil.copyfile(local, path / ".dvc" / "config.local")
     share_cache(root, path)
-
-
-def take_in(path: Path, files: Sequence[Path], *options: str) -> None:
-    """Copy the user's files into a worktree and have `dvc add` track them, with the given options."""
-    if not files:
-        return
-    for file in files:
-        shutil.copyfile(file, path / DATA / file.name)
-    run_dvc(path, "add", *options, *(f"{DATA}/{file.name}" for file in files))
 
 
 def _remove(root: Path, path: Path) -> None:

@@ -18,6 +18,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.attempt import leave_if_taken_up
 from flows.events import prefect_of
 from flows.round_events import round_began
+from flows.service.deployed_values import deployed_values
+from stemma.config import Values, read_yaml, write_yaml
 from tests.project import Project
 from tests.stack.stack import Stack
 
@@ -140,3 +142,26 @@ def test_an_attempt_that_was_cut_off_leaves_the_run_to_the_next_one(stack: Stack
     assert reached == ["alone", "unheard"]
     left = stack.flow_run(asked)
     assert (left["state"]["type"], left["run_count"]) == ("RUNNING", 2)
+
+
+def test_a_run_compares_its_form_with_the_values_that_the_form_was_deployed_with(stack: Stack, clone: Project) -> None:
+    """A run that was asked for before the form was deployed again has nothing to compare it with."""
+    values: list[Values] = []
+
+    @flow(name="dpo")
+    def read_values(settings: object = None) -> None:  # noqa: ARG001 -- what the deployment fills in
+        values.append(deployed_values() or {})
+
+    def execute(run: str) -> None:
+        with temporary_settings({PREFECT_API_URL: stack.api}):
+            with get_client(sync_client=True) as client:
+                flow_run = client.read_flow_run(UUID(run))
+            run_flow(read_values, flow_run=flow_run)
+
+    beta = read_yaml(clone.path / "params.yaml")["dpo"]["beta"]
+    late = stack.run("dpo")
+    write_yaml(clone.path / "params.yaml", {"dpo": {"beta": beta + 1}})
+    stack.deploy(clone)
+    execute(late)
+    execute(stack.run("dpo"))
+    assert [sections.get("dpo", {}).get("beta") for sections in values] == [None, beta + 1]

@@ -139,3 +139,12 @@ def test_rejected_rows_are_listed_whatever_else_refuses_the_run(check: Any, tmp_
     assert status == 1
     assert lines[1] == f"  {file}:2  text  is empty"
     assert lines[-1].startswith("A run would be refused: of 1 prompt none falls into the train split")
+
+
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "rows.jsonl" for folder in ("pairs", "texts")]
+    for file in files:
+        file.parent.mkdir()
+        file.write_text(f'{{"{file.parent.name}": ""}}\n')
+    with pytest.raises(DataError, match=r"none of the 2 rows(.|\n)*first: pairs-rows.jsonl:1"):
+        check_own_data(settings(), files)

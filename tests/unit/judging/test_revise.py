@@ -1,19 +1,25 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from stemma.errors import DataError, ServiceError, SettingsError
 from stemma.judging.ai_settings import EndpointConfig, RewardModelConfig
 from stemma.judging.demonstrations import first_answers, write_demonstrations
-from stemma.judging.revise import revise
+from stemma.judging.local_model import generate
+from stemma.judging.revise import CUT, revise
 from stemma.judging.writers import writer_for
+from stemma.models.chat import encode_prompts, encode_texts
+from stemma.models.policy import load_policy
+from stemma.models.tokenizer import load_tokenizer
 from stemma.records.json_file import read_json
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.recognition import read_example
 from stemma.records.types import Prompt, Response
 from tests.chat_server import Answered, Body, ChatServer, chat_server, completion
-from tests.tiny import MACHINE, conversation
+from tests.tiny import MACHINE, conversation, tiny_artifact
 from tests.unit.judging.bench import PLAIN, bench
 
 ANSWERS = [
@@ -50,6 +56,37 @@ def test_each_answer_is_criticised_and_then_revised(tmp_path: Path) -> None:
         assert len(server.asked) == 2 * 5 + 1 + 2
     assert [row.revision for row in revised.revisions] == ["better 0", "better 1", "better 2", "better 4"]
     assert revised.lost == {"it is empty": 1}
+
+
+def test_a_revision_that_was_cut_is_no_demonstration(tmp_path: Path) -> None:
+    def cutting(body: Body, number: int) -> Answered:
+        """Cuts the revision of answer 1, and the critique of answer 2, of which enough is there."""
+        asked = body["messages"][-1]["content"]
+        cut = ("question 1" in asked and "better :" in asked) or ("question 2" in asked and "better :" not in asked)
+        text = json.loads(helpful(body, number).body)["choices"][0]["message"]["content"]
+        return completion(text, finish_reason="length" if cut else "stop")
+
+    with chat_server(cutting) as server, bench(tmp_path) as shared:
+        writer = writer_for(endpoint(server), MACHINE, 0, 300)
+        for _ in range(2):  # the second time from the cache
+            revised = revise(PLAIN, writer, ANSWERS, shared.cache, shared.progress)
+            assert [row.revision for row in revised.revisions] == ["better 0", "better 2", "better 4"]
+            assert revised.lost == {"it is empty": 1, CUT: 1}
+            assert len(server.asked) <= 2 * 5 + 1 + 2
+
+
+def test_a_local_model_says_which_of_its_texts_came_to_their_end(tmp_path: Path) -> None:
+    folder = tiny_artifact(tmp_path / "model")
+    tokenizer = load_tokenizer(folder)
+    model: Any = load_policy(folder, MACHINE)
+    (prompt,) = encode_prompts(tokenizer, [conversation("where does bok live ?")])
+    likely = torch.zeros(len(tokenizer))
+    model.get_output_embeddings().register_forward_hook(lambda _module, _inputs, logits: logits + likely)
+    word = encode_texts(tokenizer, ["bok"])[0][0]
+    likely[word] = 1e4
+    assert generate(model, tokenizer, [prompt], 3) == [(str(tokenizer.decode([word] * 3)), False)]
+    likely[int(tokenizer.eos_token_id)] = 2e4
+    assert generate(model, tokenizer, [prompt], 3) == [("", True)]
 
 
 def test_the_demonstrations_are_what_data_files_reads(tmp_path: Path) -> None:
