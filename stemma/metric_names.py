@@ -212,8 +212,18 @@ SLICES = {
 }
 """What is measured on each kind of prompt; `<kind>` stands for its name."""
 
+RESULT = {
+    "conditions/missed": Metric(
+        "How many of eight conditions the tuned policy missed, four on sampled and four on greedy answers: its win "
+        "rate against SFT is shown to be above 50 %; hallucination is at most half of SFT's; accuracy falls by at most "
+        "5 points; refusal does not fall. Without a gold rule two, of the win rate.",
+        "lower",
+    ),
+}
+
 SECTIONS = {
     "Evaluation": EVALUATION,
+    "Conditions on the result": RESULT,
     "PPO": PPO,
     "The watch over PPO": WATCH,
     "Every training stage": TRAINING,

@@ -17,6 +17,7 @@ from stemma.errors import DataError
 from stemma.records.counting import counted
 from stemma.records.jsonl import read_rows, write_rows
 from stemma.records.types import Prompt
+from stemma.result_conditions import missed_conditions, missed_in_words
 from stemma.stage.door import Stage, run_stage
 from stemma.training.prompt_draw import drawn
 from stemma.training.seeds import derived_seed
@@ -93,7 +94,10 @@ def evaluate(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float
     )
     write_report(stage.output, report, choose_examples(table, tuned))
     write_rows(stage.output / "answers.jsonl", table)
-    return flat_metrics(report)
+    metrics = flat_metrics(report)
+    if missed := missed_in_words(metrics):
+        stage.progress.say(f"WARNING: the policy of {tuned} missed what it should reach. {missed}")
+    return metrics | {"conditions/missed": sum(len(missed_conditions(metrics, mode)) for mode in ours)}
 
 
 def evaluate_for_dvc(config: EvalConfig, stage: Stage, tuned: str) -> Mapping[str, float]:

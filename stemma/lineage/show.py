@@ -13,6 +13,7 @@ from stemma.lineage.names import policy_of
 from stemma.lineage.runs import EVALUATION, Run, find_run, list_runs
 from stemma.lineage.store import Store
 from stemma.records.answer_examples import AnswerExamples, terminal_lines
+from stemma.result_conditions import missed_in_words
 from stemma.slice_metrics import read_slices, weak_slices
 
 RESULTS = {
@@ -144,9 +145,12 @@ def slice_rows(runs: Sequence[Run]) -> list[list[str]]:
 
 
 def warning_lines(run: Run) -> list[str]:
-    """On which slices and probes the run's reward model and judge are weak: a line for each of the two."""
-    weak = {stage: weak_slices(run.metrics.get(stage, {})) for stage in SCORING_STAGES}
-    return [f"WARNING, run {run.name}, stage {stage}: {words}" for stage, words in weak.items() if words]
+    """On which slices and probes the reward model and judge are weak, and what the policy missed: a line a stage."""
+    warnings = {stage: weak_slices(run.metrics.get(stage, {})) for stage in SCORING_STAGES}
+    for stage, metrics in run.metrics.items():
+        if stage.startswith(EVALUATION):
+            warnings[stage] = missed_in_words(metrics)
+    return [f"WARNING, run {run.name}, stage {stage}: {words}" for stage, words in warnings.items() if words]
 
 
 def _pair_numbers(run: Run) -> dict[str, float]:

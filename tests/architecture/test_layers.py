@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RANK = {
     "stemma.errors": 0,
     "stemma.config": 1, "stemma.records": 1, "stemma.objectives": 1,
-    "stemma.metric_names": 1, "stemma.slice_metrics": 1,
+    "stemma.metric_names": 1, "stemma.slice_metrics": 1, "stemma.result_conditions": 1,
     "stemma.world": 2, "stemma.stage": 2,
     "stemma.models": 3, "stemma.evaluation": 3, "stemma.lineage": 3,
     "stemma.sampling": 4, "stemma.labelling": 4, "stemma.judging": 4, "stemma.serving": 4, "stemma.cleanup": 4,

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.ai_labels import summaries, told
-from benchmarks.quality import HEADER, METHODS, aligned, broken, most_weak, slice_rows, table_row
+from benchmarks.quality import HEADER, METHODS, aligned, most_weak, slice_rows, table_row
 from benchmarks.toy_judge import comparisons, constitution, lesson, whole, worlds
 from stemma.evaluation.intervals import Interval
 from stemma.judging.case import Case
@@ -11,42 +11,7 @@ from stemma.records.types import Message, Prompt, Response
 from stemma.world.chance import chance
 from stemma.world.gold import gold_score
 from stemma.world.phrases import PADDING
-
-GOOD = {
-    "gold/win_rate": 0.75,
-    "gold/win_rate_low": 0.7,
-    "gold/win_rate_high": 0.8,
-    "sft/gold/hallucination": 0.8,
-    "gold/hallucination": 0.4,
-    "sft/gold/accuracy": 0.5,
-    "gold/accuracy": 0.46,
-    "sft/gold/refusal": 0.4,
-    "gold/refusal": 0.4,
-    "objective/kl": 1.5,
-}
-
-
-def test_a_policy_on_the_edge_of_every_condition_passes() -> None:
-    assert broken(GOOD, "sampled") == []
-
-
-@pytest.mark.parametrize(
-    ("changed", "value", "condition"),
-    [
-        ("gold/win_rate_low", 0.5, "win"),
-        ("gold/hallucination", 0.41, "hallucination"),
-        ("gold/accuracy", 0.44, "accuracy"),
-        ("gold/refusal", 0.39, "refusal"),
-    ],
-)
-def test_each_condition_can_break(changed: str, value: float, condition: str) -> None:
-    assert broken(GOOD | {changed: value}, "sampled") == [condition]
-
-
-def test_greedy_answers_are_asked_the_same_of_their_own_numbers() -> None:
-    parts = {name: name.split("gold/") for name in GOOD if "gold/" in name}
-    greedy = {f"{start}greedy/gold/{end}": GOOD[name] for name, (start, end) in parts.items()}
-    assert broken(GOOD | greedy | {"greedy/gold/refusal": 0.1}, "greedy") == ["refusal"]
+from tests.unit.test_result_conditions import GOOD
 
 
 def test_a_line_of_the_table() -> None:
