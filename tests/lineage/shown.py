@@ -10,29 +10,14 @@ from stemma.lineage.explain import NEVER_RUN, explain
 from stemma.lineage.forgotten import Tombstones
 from stemma.lineage.registry import Registry
 from stemma.lineage.runs import find_run, list_runs, maker_of
-from stemma.records.answer_examples import AnswerExample, AnswerExamples, ScoredAnswer
-from stemma.records.types import Message
 from stemma.view.live_run import MlflowView
 from stemma.view.reconcile import follow
+from tests.answers import ANSWERS
 from tests.family import FamilyProject, Made
 
 DEFAULTS: Values = stage_values(ProjectSettings())
 CURVE = {"objective/kl": [0.5, 1.25, 2.0], "learning_rate": [0.001, 0.0005, 0.0]}
 RATES = {"gold/win_rate": 0.75, "gold/win_rate_low": 0.7, "gold/win_rate_high": 0.8}
-ANSWERS = AnswerExamples(
-    rule="the first",
-    tuned="ppo",
-    examples=(
-        AnswerExample(
-            prompt_id="a",
-            kind="unknown",
-            prompt=(Message(role="user", content="what is the trade of tusdul ?"),),
-            reason="first by id",
-            sft=ScoredAnswer(text="hunter", finished=True, score=-1.0),
-            tuned=ScoredAnswer(text="i do not know", finished=True, score=0.5),
-        ),
-    ),
-)
 
 
 def shown_project(path: Path) -> FamilyProject:

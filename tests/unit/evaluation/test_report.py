@@ -2,8 +2,8 @@ from pathlib import Path
 
 from stemma.evaluation.intervals import Interval
 from stemma.evaluation.report import Report, flat_metrics, markdown, rows_of, write_report
-from stemma.records.answer_examples import AnswerExample, AnswerExamples, ScoredAnswer
-from stemma.records.types import Message
+from stemma.records.answer_examples import AnswerExamples
+from tests.answers import ANSWERS
 
 SFT = {"gold/accuracy": Interval(0.5, 0.25, 0.75, 8)}
 TUNED = {"gold/win_rate": Interval(0.75, 0.5, 1.0, 8), "gold/accuracy": Interval(0.625, 0.375, 0.875, 8)}
@@ -18,20 +18,6 @@ REPORT = Report(
         *rows_of("sampled", "sft", SFT),
         *rows_of("greedy", "sft", SFT),
         *rows_of("sampled", "tuned", {"objective/kl": Interval(1.5, 1.0, 2.0, 8)}),
-    ),
-)
-ANSWERS = AnswerExamples(
-    rule="the first",
-    tuned="ppo",
-    examples=(
-        AnswerExample(
-            prompt_id="a",
-            kind="unknown",
-            prompt=(Message(role="user", content="what is the trade of tusdul ?"),),
-            reason="first by id",
-            sft=ScoredAnswer(text="hunter", finished=True, score=-1.0, outcome="wrong"),
-            tuned=ScoredAnswer(text="i do not know", finished=True, score=0.5, outcome="abstain"),
-        ),
     ),
 )
 

@@ -14,8 +14,8 @@ from flows.result_page import FlowReport, result_page
 from stemma.evaluation.intervals import Interval
 from stemma.evaluation.report import Report, rows_of
 from stemma.lineage.registry import Registry
+from tests.answers import ANSWERS
 from tests.family import FamilyProject, Made
-from tests.lineage.shown import ANSWERS
 
 PARAMS = {
     "seed": 0,

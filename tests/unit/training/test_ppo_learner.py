@@ -6,17 +6,14 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from stemma.config import LoraConfig, MachineConfig, Tuning
-from stemma.sampling.decoding import Decoding
-from stemma.sampling.prompts import pad_left
-from stemma.sampling.rollouts import PpoModels, collect_rollouts
-from stemma.training.ppo_experience import Experience, experience_of
-from stemma.training.ppo_learner import Learner, autocast, learning_networks, new_learner, set_learning_rates
+from stemma.sampling.rollouts import PpoModels
+from stemma.training.ppo_experience import Experience
+from stemma.training.ppo_learner import Learner, learning_networks, new_learner, set_learning_rates
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
-from tests.tiny import MACHINE, tiny_artifact
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny import MACHINE
+from tests.tiny_ppo import experience_with
 
-PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8]] * 2
 SETTINGS = PpoSettings(
     rollouts=8,
     minibatches=2,
@@ -29,26 +26,12 @@ SETTINGS = PpoSettings(
 WARMING_UP = SETTINGS.model_copy(update={"value_warmup_updates": 1})
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
-
-
 def learner_of(
     artifacts: Path, settings: PpoSettings = SETTINGS, tuning: Tuning = "full", machine: MachineConfig = MACHINE
 ) -> Learner:
     torch.manual_seed(0)
     models = load_ppo_models(artifacts / "sft", artifacts / "reward", machine, tuning, LoraConfig(r=2, alpha=4))
     return new_learner(models, settings, machine)
-
-
-def experience_with(learner: Learner) -> Experience:
-    decoding = Decoding(SETTINGS.max_new_tokens, 1.0, 4, 0)
-    batch = pad_left(PROMPTS, 0, torch.device("cpu"))
-    with autocast(learner.machine):
-        return experience_of(collect_rollouts(learner.models, batch, decoding, 0, 4), learner.settings)
 
 
 def weights(models: PpoModels) -> dict[str, Tensor]:

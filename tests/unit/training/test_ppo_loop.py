@@ -18,8 +18,8 @@ from stemma.training.ppo import train_ppo
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_settings import PpoSettings
 from tests.breaking import weight_broken_by_step
-from tests.tiny import MACHINE, tiny_artifact, tiny_stage
-from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
+from tests.tiny import MACHINE, tiny_stage
+from tests.tiny_reward import prefer_last_token
 
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9]]
 SETTINGS = PpoSettings(
@@ -32,13 +32,6 @@ SETTINGS = PpoSettings(
     checkpoint_every=2,
 )
 WARMING_UP = SETTINGS.model_copy(update={"value_warmup_updates": 3})
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
 
 
 def load(artifacts: Path, tuning: Tuning = "full") -> PpoModels:

@@ -22,8 +22,7 @@ from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_on_policy import FIRST_LOG_RATIO, TOLERANCE
 from stemma.training.ppo_settings import PpoSettings
 from tests.families import FAMILIES
-from tests.tiny import MACHINE, tiny_artifact, tiny_stage
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny import MACHINE, tiny_stage
 
 TEMPERATURE = 0.7
 PROMPTS = [[7, 8, 9, 10, 11, 12, 13], [11, 12], [13, 14, 15], [8]] * 4
@@ -61,13 +60,6 @@ def test_sampling_and_training_read_the_same_log_probabilities(config: Pretraine
 def test_in_bf16_rounding_stays_below_the_alarm_s_tolerance(config: PretrainedConfig) -> None:
     sampled, read = sampled_and_read(config, BF16)
     assert (sampled - read).abs().mean() < TOLERANCE["bf16"] / 2
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
 
 
 def peaked(artifacts: Path) -> PpoModels:

@@ -11,18 +11,16 @@ from torch.testing import assert_close
 from stemma.config import LoraConfig, MachineConfig
 from stemma.objectives.masking import masked_mean, masked_var
 from stemma.sampling.decoding import Decoding
-from stemma.sampling.prompts import pad_left
-from stemma.sampling.rollouts import PpoModels, Rollouts, collect_rollouts
+from stemma.sampling.rollouts import PpoModels, Rollouts
 from stemma.training.ppo import train_ppo
 from stemma.training.ppo_experience import Experience, experience_of
-from stemma.training.ppo_learner import Learner, new_learner
+from stemma.training.ppo_learner import new_learner
 from stemma.training.ppo_models import load_ppo_models
 from stemma.training.ppo_on_policy import FIRST_LOG_RATIO
 from stemma.training.ppo_settings import PpoSettings
-from tests.tiny import MACHINE, tiny_artifact, tiny_stage
-from tests.tiny_reward import tiny_reward_artifact
+from tests.tiny import MACHINE, tiny_stage
+from tests.tiny_ppo import PROMPTS, experience_with
 
-PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8]] * 2
 BF16 = MACHINE.model_copy(update={"precision": "bf16"})
 ONE_STEP = PpoSettings(
     updates=2,
@@ -62,21 +60,9 @@ def test_experience_by_hand() -> None:
     assert_close(experience.advantages, torch.where(rollouts.mask, (plain - mean) / spread, 0.0))
 
 
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
-
-
 def load(artifacts: Path, machine: MachineConfig = MACHINE) -> PpoModels:
     torch.manual_seed(0)
     return load_ppo_models(artifacts / "sft", artifacts / "reward", machine, "full", LoraConfig())
-
-
-def experience_with(learner: Learner) -> Experience:
-    batch = pad_left(PROMPTS, 0, torch.device("cpu"))
-    return experience_of(collect_rollouts(learner.models, batch, DECODING, 0, 4), learner.settings)
 
 
 def test_advantages_have_mean_0_and_standard_deviation_1(artifacts: Path) -> None:

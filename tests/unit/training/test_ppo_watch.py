@@ -24,8 +24,8 @@ from stemma.training.ppo_probe import Probe
 from stemma.training.ppo_settings import PpoSettings
 from stemma.training.ppo_watch import Watch
 from stemma.training.ppo_watch_settings import WatchSettings
-from tests.tiny import MACHINE, tiny_artifact, tiny_prompts, tiny_stage
-from tests.tiny_reward import prefer_last_token, tiny_reward_artifact
+from tests.tiny import MACHINE, tiny_prompts, tiny_stage
+from tests.tiny_reward import prefer_last_token
 
 END = 4
 PROMPTS = [[7, 8, 9, 10], [11, 12], [13, 14, 15], [8], [9, 9], [10]]
@@ -58,13 +58,6 @@ class Snapshots(Progress):
         self.weights[step] = {name: weight.clone() for name, weight in self.models.policy.state_dict().items()}
         if step == self.last_step:
             raise KeyboardInterrupt
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
 
 
 def train(artifacts: Path, stage: Stage, last_step: int = -1) -> tuple[PpoModels, Watch, Snapshots]:

@@ -36,7 +36,6 @@ from stemma.training.reward import _SoftRewardTrainer
 from tasks.dpo import DpoConfig, train_dpo
 from tasks.reward import RewardConfig, train_reward
 from tests.tiny import MACHINE, conversation, tiny_artifact, tiny_comparisons, tiny_stage, tiny_tokenizer
-from tests.tiny_reward import tiny_reward_artifact
 
 TOKENIZER = tiny_tokenizer()
 END, PAD = int(TOKENIZER.eos_token_id), int(TOKENIZER.pad_token_id)
@@ -66,13 +65,6 @@ def test_no_end_is_learned_after_a_cut_demonstration() -> None:
     labels = encode_demonstrations(TOKENIZER, rows, 64)["labels"]
     learned = [[label for label in row if label != NO_LOSS] for row in labels]
     assert learned == [[*text_ids(CUT), END], text_ids(CUT)]
-
-
-@pytest.fixture(scope="module")
-def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("artifacts")
-    tiny_reward_artifact(root / "reward", tiny_artifact(root / "sft"))
-    return root
 
 
 @pytest.fixture(scope="module")
