@@ -230,7 +230,7 @@ def test_in_a_terminal_the_same_command_goes_on(undisturbed: Project, store: Lab
     changes = ("sample.temperature=0.9", "label.source=human", "human.pairs=1", "human.gold_share=0")
     command = ("dpo", "hand", *(word for change in changes for word in ("--set", change)))
     waiting = undisturbed.run(*command, status=3)
-    assert "batch hand is incomplete: 0 of 1 verdicts" in waiting
+    assert "batch hand is incomplete: 0 of 1 verdict" in waiting
     assert "once it is closed, the same command with --name hand goes on" in waiting
     assert "Traceback" not in waiting
     answer(store, "hand", lambda _: "tie", ("ann",))

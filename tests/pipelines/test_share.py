@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stemma.config import merged, read_yaml, write_yaml
+from stemma.lineage.runs import list_runs
 from tests.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,7 +60,7 @@ def test_another_clone_gets_what_the_demo_made(
         return done.stdout
 
     shell(recipe())
-    run = project.git("for-each-ref", "--sort=-refname", "--count=1", "--format=%(refname:lstrip=4)", "refs/exps/*/*/*")
+    (run,) = (run.name for run in list_runs(project.path) if run.flow == "rlhf")
     bare = tmp_path / "bare.git"
     subprocess.run(["git", "init", "--quiet", "--bare", str(bare)], check=True)
 
