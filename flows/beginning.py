@@ -123,8 +123,10 @@ def is_deployed() -> bool:
 
 
 def began_before() -> bool:
-    """Whether the present flow run was at work before."""
-    return int(runtime.flow_run.run_count or 0) > 1
+    """Whether the present flow run was at work before; Prefect counts no beginning after a suspension."""
+    context = FlowRunContext.get()
+    policy = context.flow_run.empirical_policy if context and context.flow_run else None
+    return int(runtime.flow_run.run_count or 0) > 1 or bool(policy and policy.pause_keys)
 
 
 def _again(begun: Begun, settings: FlowSettings, earlier: list[Run]) -> Beginning:

@@ -29,14 +29,22 @@ with warnings.catch_warnings():
                 now = await (client or self.client).read_flow_run(flow_run.id)
             except ObjectNotFound:
                 return
-            if not _is_past(now, flow_run.run_count + 1):
+            if not _is_past(now, flow_run):
                 await super()._propose_crashed_state(flow_run, message, client)
 
 
-def _is_past(now: FlowRun, attempt: int) -> bool:
-    """Whether a run is past its attempt of that number: it has been put back, or has begun again."""
-    waits_again = now.run_count == attempt and now.state_type in {StateType.SCHEDULED, StateType.PENDING}
-    return waits_again or now.run_count > attempt
+def _is_past(now: FlowRun, taken: FlowRun) -> bool:
+    """Whether a run is past the attempt for which it was taken: it has been put back, or has begun again.
+
+    Prefect counts how often a run has begun; it does not count the first beginning after a suspension.
+    """
+    attempt = taken.run_count + (not _resumes(taken))
+    waits_again = now.state_type in {StateType.SCHEDULED, StateType.PENDING} and not _resumes(now)
+    return now.run_count > attempt or (now.run_count == attempt and waits_again)
+
+
+def _resumes(run: FlowRun) -> bool:
+    return bool(run.empirical_policy.resuming)
 
 
 if __name__ == "__main__":

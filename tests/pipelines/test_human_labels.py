@@ -166,8 +166,10 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
     assert "none of 1 judged pairs gives a comparison" in ui.reaches(runs["tied"], "Failed")["message"]
     assert "Zoë said to go on, but batch asked is incomplete: 57 of 114 verdicts" in ui.waits(runs["asked"], after=1)
 
-    # Everything is killed; the batch is closed meanwhile; everything is started again.
+    # Everything is killed; the batch is closed and newer code comes meanwhile; everything is started again.
     ui.kill()
+    began_from = undisturbed.git("rev-parse", "HEAD")
+    undisturbed.git("commit", "--quiet", "--allow-empty", "--message", "newer code")
     answer(store, "asked", shorter, ("böb",))
     assert {batch.id for batch in store.unannounced()} == {"asked"}
     again = Ui(undisturbed, ui.ports)
@@ -175,6 +177,8 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
         again.reaches(runs["asked"], "Completed")
     finally:
         again.stop()
+        undisturbed.git("reset", "--quiet", "--soft", began_from)
+    assert undisturbed.found("asked").baseline == began_from
     assert not store.unannounced()
     check_record(undisturbed, store, runs["asked"])
     assert [run.info.status for run in parents(mlflow, "asked")] == ["FINISHED"]
