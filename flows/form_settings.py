@@ -11,8 +11,8 @@ from flows.service.deployed_values import deployed_values
 from flows.service.fitting import settings_of
 from flows.settings import FlowSettings, load_settings, stage_values
 from stemma.config import Values, merged, parse_settings
+from stemma.lineage.explain import flat
 from stemma.lineage.git import find_project
-from stemma.lineage.trace import changed_settings
 
 S = TypeVar("S", bound=FlowSettings)
 SHOWN = 5
@@ -55,7 +55,12 @@ def old_form(deployed: Values, usual: Values) -> str:
     """A line for the log if a form was deployed with other values than those of params.yaml now; else empty."""
     if not deployed:
         return "the form was deployed again after this run was asked for: every value of its open sections counts"
-    changed = [f"{key} {before} → {value}" for key, (before, value) in changed_settings(usual, deployed).items()]
+    before, now = flat(deployed), flat(usual)
+    changed = [
+        f"{key} {before.get(key, 'not set')} → {now.get(key, 'not set')}"
+        for key in dict.fromkeys([*now, *before])
+        if before.get(key) != now.get(key)
+    ]
     if not changed:
         return ""
     more = [f"{len(changed) - SHOWN} more"] if len(changed) > SHOWN else []

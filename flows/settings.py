@@ -111,7 +111,11 @@ class FlowSettings(Settings):
         folded = opened.get(FOLDED)
         if not isinstance(folded, Mapping):
             return opened
-        return {**_opened(folded), **{name: value for name, value in opened.items() if name != FOLDED}}
+        inside, beside = _opened(folded), {name: value for name, value in opened.items() if name != FOLDED}
+        twice = sorted(inside.keys() & beside.keys())
+        if twice:
+            raise ValueError(f"{' and '.join(twice)}: set both in {FOLDED} and beside it; leave one of the two out")
+        return {**inside, **beside}
 
     @model_validator(mode="after")
     def _prompts_leave_room_for_answers(self) -> Self:

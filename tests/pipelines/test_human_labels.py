@@ -169,7 +169,8 @@ def test_a_flow_waits_for_people_and_goes_on_by_itself(undisturbed: Project, ui:
     # Everything is killed; the batch is closed and newer code comes meanwhile; everything is started again.
     ui.kill()
     began_from = undisturbed.git("rev-parse", "HEAD")
-    undisturbed.git("commit", "--quiet", "--allow-empty", "--message", "newer code")
+    named = ("-c", "user.name=t", "-c", "user.email=t@localhost")
+    undisturbed.git(*named, "commit", "--quiet", "--allow-empty", "--message", "newer code")
     answer(store, "asked", shorter, ("böb",))
     assert {batch.id for batch in store.unannounced()} == {"asked"}
     again = Ui(undisturbed, ui.ports)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from prefect.utilities.schema_tools.validation import is_valid, validate
+from pydantic import ValidationError
 
 from flows.dpo import dpo
 from flows.form_settings import from_form, laid_over, old_form
@@ -114,6 +115,8 @@ def test_a_section_that_is_set_in_one_shape_and_closed_in_the_other_is_set() -> 
     sections = {"sft": {"epochs": 3}}
     for settings in ({"sft": None, "other_settings": sections}, {**sections, "other_settings": {"sft": None}}):
         assert DpoSettings.model_validate(settings).sft.epochs == 3
+    with pytest.raises(ValidationError, match="sft: set both in other_settings and beside it"):
+        DpoSettings.model_validate({**sections, "other_settings": {"sft": {"epochs": 5}}})
 
 
 def test_a_form_without_changes_says_what_the_command_line_begins_with() -> None:
@@ -165,6 +168,9 @@ def test_what_the_form_left_alone_is_as_params_yaml_says_now(root: Path) -> None
         "params.yaml has changed since the form was deployed (sft.epochs 4 → 1, dpo.epochs 5 → 7, dpo.beta 0.7 → 0.1)."
     )
     assert old_form(usual, usual) == ""
+    on_its_own = {"machine": {"threads": 2}}
+    assert "(machine.threads auto → 2)" in old_form({"machine": {"threads": "auto"}}, on_its_own)
+    assert "(machine.threads 2 → auto)" in old_form(on_its_own, {"machine": {"threads": "auto"}})
     assert "deployed again" in old_form({}, usual)
 
 
