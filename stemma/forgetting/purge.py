@@ -51,7 +51,7 @@ def purge(request: Request) -> list[Purged]:
 
 def purge_copies(request: Request) -> tuple[int, int]:
     """Remove the copies in serving/ of tainted models, but those that an alias serves; how many, and their bytes."""
-    return remove_unserved_copies(request.root, taints(request.root).__contains__)
+    return remove_unserved_copies(request.root, taints(request.root).__contains__, unused_for=0)
 
 
 def _old(request: Request) -> set[str]:

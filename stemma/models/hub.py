@@ -1,12 +1,13 @@
 """Model files from elsewhere: a Hub repository at one commit, or a folder with one content. Nothing in them is run."""
 
+import errno
 import hashlib
 import json
 from fnmatch import fnmatch
 from pathlib import Path
 
 from huggingface_hub import constants, snapshot_download
-from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.file_download import repo_folder_name
 
 from stemma.errors import ArtifactError, ServiceError, SettingsError
@@ -33,12 +34,15 @@ DIGEST_LENGTH = 40
 
 
 WEIGHTS = "*.safetensors"
+NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT}
+"""What an error says that is about the folder of the Hub's cache, not about the Hub."""
 
 
 def fetch(repository: str, revision: str, endpoint: str | None = None, weights: bool = True) -> Path:
     """The files of a Hub repository at a commit, or all but its weights, downloaded once into the Hub's own cache.
 
-    Raises ServiceError where they can be had neither from there nor from the Hub.
+    Raises ServiceError where they can be had neither from there nor from the Hub, or cannot be kept; SettingsError
+    where no repository can have that name. A full disk and a full memory are errors of their own, which pass.
     """
     try:
         return Path(
@@ -57,7 +61,20 @@ def fetch(repository: str, revision: str, endpoint: str | None = None, weights: 
             f"{repository} at commit {revision} cannot be fetched from the Hub: {_first_line(error)} "
             "Check base.model and base.revision; a gated model needs your token in HF_TOKEN."
         ) from error
+    except HFValidationError as error:
+        raise SettingsError(
+            f"base.model {repository!r} is no name of a Hub repository, which is OWNER/NAME: {_first_line(error)}"
+        ) from error
+    except MemoryError:
+        raise
     except Exception as error:  # the classes of a connection's errors are those of the Hub client's HTTP library
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise
+        if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
+            raise ServiceError(
+                f"{repository} at commit {revision} cannot be kept in {constants.HF_HUB_CACHE}: {_first_line(error)} "
+                "Make room or give the right to write there, or name another folder in HF_HUB_CACHE."
+            ) from error
         raise _unreachable(repository, revision, error) from error
 
 

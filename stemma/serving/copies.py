@@ -56,6 +56,7 @@ def _lay_out(root: Path, index: Index, store: Store, version: Version) -> Path:
     files = model_files(store, artifacts_of(index, version.commit), version.stage)
     folder = copy_of(root, version.artifact)
     if folder.is_dir() and _is_copy(folder, files.md5s()):
+        folder.touch()  # it is in hand again: `stemma gc` leaves it alone for a while
         return folder
     building = folder.with_name(f".{folder.name}")
     shutil.rmtree(building, ignore_errors=True)

@@ -347,10 +347,13 @@ def test_copies_that_no_alias_serves_go(
 ) -> None:
     monkeypatch.chdir(two_runs.path)
     champion, old = (served_copy(two_runs.path, ppo_of(two_runs, run)) for run in ("new", "old"))
-    half_written = old.with_name(f".{old.name}")
-    for folder in (champion, old, half_written):
+    half_written, in_hand = old.with_name(f".{old.name}"), old.with_name("in-hand.dir")
+    for folder in (champion, old, half_written, in_hand):
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_bytes(b"x" * 1500)
+        if folder != in_hand:
+            os.utime(folder, (0, 0))
+    (stray := old.with_name("notes.txt")).touch()
     link = link_of(two_runs.path, "policy", "champion")
     link.parent.mkdir()
     link.symlink_to(os.path.relpath(champion, link.parent))
@@ -358,5 +361,5 @@ def test_copies_that_no_alias_serves_go(
     assert "From serving/, copies that no alias serves:\n  2 copies, 3.0 kB" in capsys.readouterr().out
     assert old.is_dir()
     assert main(["gc", "--apply"]) == 0
-    assert list(champion.parent.iterdir()) == [champion]
+    assert {*champion.parent.iterdir()} == {champion, in_hand, stray}
     assert (link / "model.safetensors").stat().st_size == 1500

@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -62,6 +64,29 @@ def test_a_hub_that_is_gone_before_the_weights_are_fetched_is_told_with_what_is_
     assert "Run again when the Hub can be reached: finished stages and fetched files are used again" in told
     assert "base.source=folder" in told
     assert "HF_TOKEN" not in told
+
+
+@pytest.mark.parametrize("name", ["a/b--c", "a/b/c"])
+def test_a_name_that_no_repository_can_have_is_told(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"base.model '{name}' is no name of a Hub repository"):
+        fetch(name, COMMIT, "http://127.0.0.1:9")
+
+
+def test_a_cache_that_cannot_be_written_is_no_fault_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = tmp_path / "a-file"
+    taken.write_text("")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(taken))
+    for number, expected, words in (
+        (errno.EACCES, ServiceError, "cannot be kept in .*a-file.*Permission denied"),
+        (errno.ENOSPC, OSError, "No space left"),
+    ):
+
+        def fails(*_: object, number: int = number, **__: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("stemma.models.hub.snapshot_download", fails)
+        with pytest.raises(expected, match=words):
+            fetch(REPOSITORY, COMMIT, "http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize(("name", "commit"), [("tiny/other", COMMIT), (REPOSITORY, "f" * 40)])

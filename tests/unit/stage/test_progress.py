@@ -157,8 +157,9 @@ def talkative(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
     monkeypatch.setattr(live_lines, "SECONDS_BETWEEN_CHECKS", 0.01)
 
     def wait() -> str:
-        said = ""
+        said, deadline = "", time.monotonic() + 30
         while "at work for" not in said:
+            assert time.monotonic() < deadline, said
             time.sleep(0.01)
             said += capsys.readouterr().out
         return said
