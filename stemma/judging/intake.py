@@ -30,6 +30,7 @@ class Intake:
         self._progress = progress
         self._total = len(keys)
         self._most_broken = most_broken_share * len(keys)
+        progress.begin()
         progress.say(f"judge {name}: {counted(self._total, 'question')}, {len(self.replies)} answered before")
         if len(self.replies) < self._total:
             progress.at(len(self.replies), self._total)

@@ -109,6 +109,7 @@ def _written(writer: Writer, prompts: Sequence[Conversation], cache: AnswerCache
 
     missing = {i: prompt for i, prompt in enumerate(prompts) if keys[i] not in known}
     if missing:
+        progress.begin()
         progress.at(0, len(missing))
         writer.write(missing, keep)
     return [found[i] if i in found else WrittenText(**known[key]) for i, key in enumerate(keys)]

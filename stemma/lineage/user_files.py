@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 
 from stemma.errors import DataError
@@ -15,7 +16,8 @@ DATA = "inputs/data"
 def input_names(files: Sequence[Path]) -> list[str]:
     """The name under inputs/data of each file: its own, with the names of its folders before it if two files share one.
 
-    `a/rows.jsonl` and `b/rows.jsonl` are `a-rows.jsonl` and `b-rows.jsonl`; only one file twice keeps one name.
+    `a/rows.jsonl` and `b/rows.jsonl` are `a-rows.jsonl` and `b-rows.jsonl`. Where that is no end of it, as with
+    `a-rows.jsonl` beside them, the later ones are numbered.
     """
     names = [file.name for file in files]
     for depth in range(2, 1 + max((len(file.parts) for file in files), default=0)):
@@ -24,7 +26,18 @@ def input_names(files: Sequence[Path]) -> list[str]:
             name if counts[name] == 1 else "-".join(file.parts[1:][-depth:])
             for name, file in zip(names, files, strict=True)
         ]
-    return names
+    return _numbered(names)
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, a number put before the ending of one that came before."""
+    taken = set(names)
+    kept: dict[str, None] = {}
+    for name in names:
+        stem, dot, ending = name.partition(".")
+        others = (f"{stem}-{number}{dot}{ending}" for number in count(2))
+        kept[name if name not in kept else next(other for other in others if other not in taken | kept.keys())] = None
+    return list(kept)
 
 
 def check_files(files: Sequence[Path]) -> None:
@@ -34,8 +47,7 @@ def check_files(files: Sequence[Path]) -> None:
         for file in files
         if not file.is_file()
     ]
-    names = input_names(files)
-    twice = dict.fromkeys(file for file, name in zip(files, names, strict=True) if names.count(name) > 1)
+    twice = dict.fromkeys(file for file in files if list(files).count(file) > 1)
     faults += [f"  {file}: it is named twice; name it once" for file in twice]
     if faults:
         raise DataError("\n".join(["data.files names files that cannot be taken in:", *faults]))

@@ -36,6 +36,10 @@ class LiveLines:
         self._began = self._last_line = time.monotonic()
         self._place = ""
 
+    def begin(self) -> None:
+        """Other steps begin: how long the ones before took says nothing of these."""
+        self._pace, self._place, self._last_place = Pace(), "", 0.0
+
     def at(self, step: int, total: int) -> None:
         """Tell whoever watches how far the steps are, whose numbers come later; 0 before the first."""
         now = time.monotonic()

@@ -18,7 +18,11 @@ from stemma.lineage.user_files import DATA, check_files, input_names, take_in
         (["/x/a/data/rows.jsonl", "/x/b/data/rows.jsonl"], ["a-data-rows.jsonl", "b-data-rows.jsonl"]),
         (["/a/rows.jsonl", "/rows.jsonl"], ["a-rows.jsonl", "rows.jsonl"]),
         (["/a/rows.jsonl", "/b/rows.jsonl", "/c/a-rows.jsonl"], ["a-rows.jsonl", "b-rows.jsonl", "c-a-rows.jsonl"]),
-        (["/a/rows.jsonl", "/a/rows.jsonl"], ["a-rows.jsonl", "a-rows.jsonl"]),
+        (["/a/rows.jsonl", "/a/rows.jsonl"], ["a-rows.jsonl", "a-rows-2.jsonl"]),
+        (
+            ["/x/a/rows.jsonl", "/x/b/rows.jsonl", "/x/a-rows.jsonl", "/x-a-rows-2.jsonl"],
+            ["x-a-rows.jsonl", "b-rows.jsonl", "x-a-rows-3.jsonl", "x-a-rows-2.jsonl"],
+        ),
         ([], []),
     ],
 )

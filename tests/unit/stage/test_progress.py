@@ -121,6 +121,19 @@ def test_steps_that_begin_again_are_timed_anew(monkeypatch: pytest.MonkeyPatch) 
     assert lefts == [None, 0.0, None, pytest.approx(9.0)]
 
 
+def test_other_steps_are_timed_anew(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """A second judge's 20 answers that were known before say nothing of how fast it answers."""
+    now = iter(range(100, 10**6, 100))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(now)))
+    lines = LiveLines("ai_label")
+    for step in (0, 10):
+        lines.at(step, 10)
+    capsys.readouterr()
+    lines.begin()
+    lines.at(20, 100)
+    assert capsys.readouterr().out == "ai_label: step 20/100  time left not known yet\n"
+
+
 def test_a_long_step_is_not_silent(tmp_path: Path, talkative: Callable[[], str]) -> None:
     progress = Progress("sft", tmp_path)
     with progress.never_silent():
