@@ -261,7 +261,7 @@ EVALUATION = [
         "wilson(sum(map(sum, hits)), sum(map(len, hits)))",
         (f"{METRICS}::test_intervals_are_over_prompts_not_over_answers",)),
     Mutant("evaluation", "an interval of 68 %", "stemma/evaluation/intervals.py",
-        "z = NormalDist().inv_cdf(_UPPER_TAIL)", "z = 1.0",
+        "z = NormalDist().inv_cdf(0.5 + confidence / 2)", "z = 1.0",
         (f"{UNIT}/evaluation/test_intervals.py::test_wilson_equals_published_intervals",)),
     Mutant("evaluation", "repetition counts single tokens", "stemma/evaluation/repetition.py",
         "N = 3\n", "N = 1\n", (f"{UNIT}/evaluation/test_repetition.py",)),
