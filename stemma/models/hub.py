@@ -68,7 +68,7 @@ def fetch(repository: str, revision: str, endpoint: str | None = None, weights: 
     except MemoryError:
         raise
     except Exception as error:  # the classes of a connection's errors are those of the Hub client's HTTP library
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.ENOMEM}:
             raise
         if isinstance(error, OSError) and error.errno in NOT_WRITABLE:
             raise ServiceError(

@@ -79,6 +79,7 @@ def test_a_cache_that_cannot_be_written_is_no_fault_of_the_hub(tmp_path: Path, m
     for number, expected, words in (
         (errno.EACCES, ServiceError, "cannot be kept in .*a-file.*Permission denied"),
         (errno.ENOSPC, OSError, "No space left"),
+        (errno.ENOMEM, OSError, "Cannot allocate memory"),
     ):
 
         def fails(*_: object, number: int = number, **__: object) -> None:
